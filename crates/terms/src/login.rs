@@ -1,0 +1,84 @@
+//! The login: this agent sits at this place, since then, in this epoch. Where it stops being true, the end says why.
+
+use crate::{AgentId, DeviceId, Epoch, LoginId, WallTime};
+use serde::{Deserialize, Serialize};
+
+/// Where a login's calls go.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// A desk phone, which registered as itself.
+    Phone(DeviceId),
+    /// The agent's browser.
+    Browser,
+}
+
+impl Place {
+    pub fn device(self) -> Option<DeviceId> {
+        match self {
+            Place::Phone(device) => Some(device),
+            Place::Browser => None,
+        }
+    }
+}
+
+/// One stay of an agent at a place. An agent's rows carry rising epochs and at most one of them has no end.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Login {
+    pub id: LoginId,
+    pub agent: AgentId,
+    pub epoch: Epoch,
+    pub place: Place,
+    pub since: WallTime,
+    /// The address the agent's browser came from, for the sentence «from where».
+    pub from: String,
+    pub ended: Option<LoginEnd>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LoginEnd {
+    pub at: WallTime,
+    pub why: LoginEndReason,
+    /// For a takeover: the address the new login came from.
+    pub from: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginEndReason {
+    LoggedOut,
+    TakenOver,
+    ReleasedByAdministrator,
+    Expired,
+    AgentRemoved,
+    PhoneRemoved,
+}
+
+impl LoginEndReason {
+    /// What the page of the ended login says. The takeover sentence is SPEC C2's, to the letter.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            LoginEndReason::LoggedOut => "You logged out.",
+            LoginEndReason::TakenOver => {
+                "Another user has logged with your credentials. Multiple logins not allowed."
+            }
+            LoginEndReason::ReleasedByAdministrator => "An administrator ended your login.",
+            LoginEndReason::Expired => "Your login expired.",
+            LoginEndReason::AgentRemoved => "Your account was removed or disabled by an administrator.",
+            LoginEndReason::PhoneRemoved => {
+                "The phone you were logged in at was removed by an administrator."
+            }
+        }
+    }
+}
+
+/// What happens to live calls when a login is taken over (SPEC C4). `Move` needs a place to move to and comes later.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TakeoverPolicy {
+    /// The call ends with BYE at the old device.
+    #[default]
+    End,
+    /// No takeover while a call is up.
+    Refuse,
+}

@@ -1,0 +1,127 @@
+//! Media behind three verbs. SDP goes in and comes out as opaque bytes; only the media crate reads it.
+//!
+//! An offer or answer always travels from one leg to the other. `Offer` from leg A yields `Sdp` to be sent on leg B;
+//! `Answer` from leg B yields `Sdp` to be sent on leg A. A late offer (INVITE without a body) is the same with the legs
+//! swapped. An `Offer` that is refused by the far side needs no verb: what was agreed before stays in force until an
+//! `Answer` replaces it (RFC 3264 §8).
+
+use crate::CallId;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// The two sides of a call: A called us, B is called by us.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leg {
+    A,
+    B,
+}
+
+impl Leg {
+    pub fn other(self) -> Leg {
+        match self {
+            Leg::A => Leg::B,
+            Leg::B => Leg::A,
+        }
+    }
+}
+
+/// What kind of peer stands at a leg, which decides the port it gets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortKind {
+    /// RTP/AVP over UDP: desk phones and trunks.
+    Rtp,
+}
+
+/// Numbers the offers and answers of one call, so that a late `Sdp` is not taken for another's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Turn(pub u32);
+
+#[derive(Clone, Debug)]
+pub enum MediaCommand {
+    /// Leg `from` offers. Ports are made for legs that have none. Answered by `Sdp{to: from.other()}` or `Failed`.
+    Offer {
+        call: CallId,
+        turn: Turn,
+        from: Leg,
+        sdp: Bytes,
+        /// The address leg `from`'s SIP came from: besides the address in the SDP the only one media is learned from.
+        source: IpAddr,
+        /// The kind of the leg that will receive the offer.
+        to_kind: PortKind,
+    },
+    /// Leg `from` answers the pending offer, provisionally (18x) or finally. May come again from another fork; the last
+    /// one counts. Answered by `Sdp{to: from.other()}` or `Failed`.
+    Answer { call: CallId, turn: Turn, from: Leg, sdp: Bytes, source: IpAddr },
+    /// The call is over. Its ports are closed and given back; harmless when the call is unknown.
+    Release { call: CallId },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaEvent {
+    /// SDP to send on leg `to`.
+    Sdp {
+        call: CallId,
+        turn: Turn,
+        to: Leg,
+        sdp: Bytes,
+    },
+    /// The first valid packets came from `leg`, its address is locked now; or they came again after `Silent`.
+    Flowing {
+        call: CallId,
+        leg: Leg,
+    },
+    /// Nothing came from `leg` for two seconds although its media is agreed to flow (SPEC I5).
+    Silent {
+        call: CallId,
+        leg: Leg,
+    },
+    /// A digit was pressed at `leg` and relayed to the other (RFC 4733).
+    Dtmf {
+        call: CallId,
+        leg: Leg,
+        digit: char,
+        duration_ms: u32,
+    },
+    Failed {
+        call: CallId,
+        turn: Turn,
+        why: MediaFailure,
+    },
+    /// The answer to `Release`: ports are closed, these are the figures for the record.
+    Released {
+        call: CallId,
+        a: LegFigures,
+        b: LegFigures,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MediaFailure {
+    #[error("the session description cannot be read")]
+    BadSdp,
+    #[error("no codec or transport that both sides speak")]
+    NothingInCommon,
+    #[error("all media ports are in use")]
+    NoPorts,
+    #[error("an answer came for no offer")]
+    NoOffer,
+}
+
+/// What one leg sent us and how it arrived.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LegFigures {
+    pub codec: String,
+    pub packets: u64,
+    pub octets: u64,
+    /// Packets missing by sequence number.
+    pub lost: u64,
+    /// Interarrival jitter in microseconds (RFC 3550 §6.4.1).
+    pub jitter_us: u32,
+    /// Round trip in microseconds from RTCP, where the peer sends reports.
+    pub round_trip_us: Option<u32>,
+    /// Packets dropped because they came from an address that is not the leg's.
+    pub strangers: u64,
+}
