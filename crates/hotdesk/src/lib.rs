@@ -2,3 +2,6 @@
 //! everybody else to the row that came of it.
 
 pub mod claim;
+mod seats;
+
+pub use seats::{Reaction, Seats};
