@@ -1,1 +1,3 @@
-//! placeholder
+//! Sockets, TLS, HTTP, media threads, configuration and shutdown: everything around the gateway that touches the world.
+
+pub mod config;

@@ -1,0 +1,174 @@
+//! The configuration: a folder like `sip-config/`, read once, checked whole. What passes here is consistent; ports being
+//! free is the only thing left to find out.
+
+mod files;
+mod read;
+
+pub use read::{ConfigError, ConfigErrors};
+
+use gateway::DialPlan;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use terms::{TakeoverPolicy, Trunk};
+
+/// Everything a running Hotseat was told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// SIP domain of the devices and, unless set apart, the realm of their digest.
+    pub domain: String,
+    pub realm: String,
+    /// Database, sealing key, development certificate, control socket.
+    pub data_dir: PathBuf,
+    pub listen: Listen,
+    /// The address phones, trunks and browsers reach us at; each listener's own where `None`.
+    pub advertise: Option<IpAddr>,
+    /// UDP ports for media, even number first.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// Media worker threads.
+    pub workers: usize,
+    /// How agents reach the pages, without a slash at the end.
+    pub public_url: String,
+    /// Certificate chain and key in PEM; a development certificate is made where `None`.
+    pub tls: Option<TlsFiles>,
+    /// How long a stop waits for calls to end by themselves.
+    pub drain_max: Duration,
+    pub registration: Registration,
+    pub calls: Calls,
+    pub trunks: Vec<Trunk>,
+    pub dial_plan: DialPlan,
+    pub security: Security,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Listen {
+    pub sip_udp: Vec<SocketAddr>,
+    pub sip_tcp: Vec<SocketAddr>,
+    pub https: Option<SocketAddr>,
+    /// Redirects to HTTPS and answers nothing else.
+    pub http: Option<SocketAddr>,
+}
+
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+pub struct Registration {
+    pub expires_min: Duration,
+    pub expires_default: Duration,
+    pub expires_max: Duration,
+    pub bindings_max: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct Calls {
+    /// How long a phone rings before `no_answer`.
+    pub ring_max: Duration,
+    pub calls_max: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct Security {
+    pub takeover: TakeoverPolicy,
+    pub digest_no_md5: bool,
+    /// A password was shown but no phone chosen yet.
+    pub pending_session: Duration,
+    /// No request for so long ends a login's web session.
+    pub session: Duration,
+    /// SIP stream connections, together and from one address.
+    pub connections_max: usize,
+    pub connections_per_source: usize,
+    /// Attempts to log in per minute from one address.
+    pub logins_per_minute: u32,
+}
+
+impl Config {
+    /// Reads a folder. All mistakes of all files come back at once.
+    pub fn load(dir: &Path) -> Result<Config, ConfigErrors> {
+        files::load(dir)
+    }
+
+    /// The development world: everything on loopback, data in `data_dir`, ports derived from `base_port` where given.
+    pub fn development(data_dir: PathBuf, base_port: Option<u16>) -> Config {
+        let here = |port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        // 8443 and 5060 are what people expect; a base port moves all of them together.
+        let (https, http, sip) = match base_port {
+            Some(base) => (base, base.saturating_add(1), base.saturating_add(2)),
+            None => (8443, 8080, 5060),
+        };
+        // Away from the kernel's ephemeral ports as far as a shifted world allows.
+        let rtp_first = match base_port {
+            Some(base) if base < 50_000 => (base + 100).next_multiple_of(2),
+            _ => 20_000,
+        };
+        Config {
+            domain: "hotseat.test".into(),
+            realm: "hotseat.test".into(),
+            data_dir,
+            listen: Listen {
+                sip_udp: vec![here(sip)],
+                sip_tcp: vec![here(sip)],
+                https: Some(here(https)),
+                http: Some(here(http)),
+            },
+            advertise: None,
+            rtp_ports: rtp_first..=rtp_first.saturating_add(if base_port.is_some() { 399 } else { 9_999 }),
+            workers: files::default_workers(),
+            public_url: format!("https://127.0.0.1:{https}"),
+            tls: None,
+            drain_max: Duration::from_secs(5),
+            registration: Registration::default(),
+            calls: Calls::default(),
+            trunks: Vec::new(),
+            dial_plan: DialPlan::default(),
+            security: Security::default(),
+        }
+    }
+
+    /// What peers are told to send to for a socket bound at `bound`.
+    pub fn advertised(&self, bound: SocketAddr) -> SocketAddr {
+        SocketAddr::new(self.advertise.unwrap_or(bound.ip()), bound.port())
+    }
+
+    /// The address media ports are bound at and named in SDP.
+    pub fn media_addresses(&self) -> (IpAddr, IpAddr) {
+        let bound = self.listen.sip_udp.first().or(self.listen.sip_tcp.first());
+        let bound = bound.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |a| a.ip());
+        (bound, self.advertise.unwrap_or(bound))
+    }
+}
+
+impl Default for Registration {
+    fn default() -> Registration {
+        Registration {
+            expires_min: Duration::from_secs(60),
+            expires_default: Duration::from_secs(3600),
+            expires_max: Duration::from_secs(7200),
+            bindings_max: 200_000,
+        }
+    }
+}
+
+impl Default for Calls {
+    fn default() -> Calls {
+        Calls { ring_max: Duration::from_secs(60), calls_max: 10_000 }
+    }
+}
+
+impl Default for Security {
+    fn default() -> Security {
+        Security {
+            takeover: TakeoverPolicy::End,
+            digest_no_md5: false,
+            pending_session: Duration::from_secs(300),
+            session: Duration::from_secs(12 * 3600),
+            connections_max: 20_000,
+            connections_per_source: 1_000,
+            logins_per_minute: 30,
+        }
+    }
+}
