@@ -6,7 +6,8 @@ use crate::{Aor, Binding, CallRecord};
 #[derive(Clone, PartialEq, Debug)]
 pub enum StoreWrite {
     /// The bindings of one address of record as they shall be from now on: `put` by (contact, instance, reg-id) are
-    /// inserted or replaced, `drop` contacts are removed. One REGISTER makes one of these.
+    /// inserted or replaced, `drop` contacts are removed. Removals come first: a row that shares its contact with a
+    /// removed one is put again. One REGISTER makes one of these.
     Bindings { aor: Aor, put: Vec<Binding>, drop: Vec<String> },
     /// The call began (no `ended`) or ended. The same call id replaces the row.
     Record(Box<CallRecord>),
