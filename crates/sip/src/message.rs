@@ -1,66 +1,53 @@
 //! The reader. One pass finds the start line and where each header begins; nothing is copied, allocated or
 //! interpreted until somebody asks.
 
-use crate::Method;
+use crate::name::NAMES;
+pub use crate::name::Name;
+use crate::values::{Values, trim};
+use crate::{Method, headers::*};
+use memchr::{memchr, memchr2};
+use smallvec::SmallVec;
+use std::borrow::Cow;
 
-/// A header the reader knows by number, long or compact form (RFC 3261 §7.3.3).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(u8)]
-pub enum Name {
-    Via,
-    From,
-    To,
-    CallId,
-    CSeq,
-    MaxForwards,
-    Contact,
-    Route,
-    RecordRoute,
-    Path,
-    Expires,
-    MinExpires,
-    ContentLength,
-    ContentType,
-    Authorization,
-    WwwAuthenticate,
-    ProxyAuthorization,
-    ProxyAuthenticate,
-    Require,
-    ProxyRequire,
-    Supported,
-    Unsupported,
-    Allow,
-    Accept,
-    UserAgent,
-    Server,
-    Reason,
-    RetryAfter,
-    PAssertedIdentity,
-    Privacy,
-    Diversion,
-    RAck,
-    RSeq,
-    SessionExpires,
-    MinSe,
-    ReferTo,
-    ReferredBy,
-    Replaces,
-    Event,
-    SubscriptionState,
-    AlertInfo,
-    CallInfo,
-    Subject,
-    Date,
-    Timestamp,
-    Warning,
-    HistoryInfo,
-    Other,
+/// Header lines in one message. Phones send 12 to 25, a request through many proxies 60; more is an attack.
+pub const HEADERS_MAX: usize = 240;
+/// Bytes in one message; a UDP datagram cannot be longer than 65,535, streams are cut by the framer.
+pub const MESSAGE_MAX: usize = 16 * 1024 * 1024;
+/// Header lines that fit without touching the heap.
+const INLINE: usize = 32;
+const NONE: u8 = u8::MAX;
+
+/// One header line: where its name and its trimmed value lie.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    name: Name,
+    name_at: u32,
+    name_end: u32,
+    value_at: u32,
+    value_end: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    at: u32,
+    end: u32,
 }
 
 /// A SIP message lying in somebody else's bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Message<'a> {
     bytes: &'a [u8],
+    /// Everything before the body as text, where all of it is UTF-8; else each value is tried alone.
+    head: Option<&'a str>,
+    /// Method, or nothing for a response.
+    method: Span,
+    /// Request-URI, or reason phrase.
+    rest: Span,
+    status: u16,
+    lines: SmallVec<[Line; INLINE]>,
+    /// The first line of each numbered name.
+    first: [u8; NAMES],
+    body: Span,
 }
 
 /// Why the bytes are no SIP message, with what RFC 3261 and RFC 4475 want as the answer.
@@ -73,36 +60,677 @@ pub struct ParseError {
     pub reason: &'static str,
 }
 
-impl<'a> Message<'a> {
-    pub fn parse(_bytes: &'a [u8]) -> Result<Message<'a>, ParseError> {
-        todo!()
+impl ParseError {
+    /// 400 with this phrase (RFC 3261 §21.4.1: the phrase should say what is wrong in detail).
+    pub const fn bad(reason: &'static str) -> ParseError {
+        ParseError { status: Some(400), reason }
     }
+    pub const fn silent(reason: &'static str) -> ParseError {
+        ParseError { status: None, reason }
+    }
+    pub const fn with(status: u16, reason: &'static str) -> ParseError {
+        ParseError { status: Some(status), reason }
+    }
+}
+
+/// A datagram that only keeps a binding in a NAT open (RFC 5626 §3.5.1; also the lone NUL some phones send).
+pub fn is_keep_alive(bytes: &[u8]) -> bool {
+    bytes.len() <= 4 && bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | b' ' | 0))
+}
+
+impl<'a> Message<'a> {
+    /// Reads one whole message: a datagram, a WebSocket message, or what the framer cut from a stream.
+    pub fn parse(bytes: &'a [u8]) -> Result<Message<'a>, ParseError> {
+        let mut message = Message::empty(bytes);
+        match message.scan() {
+            Ok(()) => Ok(message),
+            Err(error) if message.is_response() => Err(ParseError::silent(error.reason)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What can be read of a request that `parse` refused, so that the refusal finds its way back: `Some` only if Via,
+    /// From, To, Call-ID and CSeq are there and the method is not ACK.
+    pub fn salvage(bytes: &'a [u8]) -> Option<Message<'a>> {
+        let mut message = Message::empty(bytes);
+        if let Err(error) = message.scan() {
+            error.status?;
+        }
+        let needed = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
+        let whole = needed.iter().all(|name| message.header_bytes(*name).is_some());
+        (!message.is_response() && whole && message.method() != Some(Method::Ack)).then_some(message)
+    }
+
+    fn empty(bytes: &'a [u8]) -> Message<'a> {
+        Message {
+            bytes,
+            head: None,
+            method: Span::default(),
+            rest: Span::default(),
+            status: 0,
+            lines: SmallVec::new(),
+            first: [NONE; NAMES],
+            body: Span::default(),
+        }
+    }
+
+    /// The one pass. On a fault in the middle it goes on to the end where it can, so that `salvage` finds the headers.
+    fn scan(&mut self) -> Result<(), ParseError> {
+        if self.bytes.len() > MESSAGE_MAX {
+            return Err(ParseError::with(513, "Message Too Large"));
+        }
+        // RFC 3261 §7.5: CRLFs before the start line are ignored.
+        let mut at = self.bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        if at == self.bytes.len() {
+            return Err(ParseError::silent("Nothing But Line Ends"));
+        }
+        let mut fault = None;
+        let end = self.line_end(at).map_err(|_| ParseError::silent("Start Line Does Not End"))?;
+        self.start_line(at, end).or_else(|e| keep(&mut fault, e))?;
+        at = end + 2;
+        loop {
+            let Ok(mut end) = self.line_end(at) else {
+                let reason = match at < self.bytes.len() {
+                    true => "Header Line Does Not End",
+                    false => "Header Section Does Not End",
+                };
+                return Err(fault.unwrap_or(ParseError::bad(reason)));
+            };
+            if end == at {
+                at += 2;
+                break;
+            }
+            // RFC 3261 §7.3.1: a line that begins with a blank continues the one before.
+            while matches!(self.bytes.get(end + 2), Some(b' ' | b'\t')) {
+                match self.line_end(end + 2) {
+                    Ok(next) => end = next,
+                    Err(_) => return Err(fault.unwrap_or(ParseError::bad("Header Line Does Not End"))),
+                }
+            }
+            if self.lines.len() >= HEADERS_MAX {
+                return Err(fault.unwrap_or(ParseError::bad("Too Many Headers")));
+            }
+            if let Err(error) = self.header_line(at, end) {
+                keep(&mut fault, error)?;
+            }
+            at = end + 2;
+        }
+        self.head = self.bytes.get(..at).and_then(|head| std::str::from_utf8(head).ok());
+        self.find_body(at).or_else(|e| keep(&mut fault, e))?;
+        match fault {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the CRLF of the line that begins at `from` stands. A CR or LF alone is not a line end (RFC 3261 §7) and
+    /// not a character of a header either; taking it for one lets two readers see two different messages.
+    #[inline]
+    fn line_end(&self, from: usize) -> Result<usize, ()> {
+        let rest = self.bytes.get(from..).ok_or(())?;
+        let found = memchr2(b'\r', b'\n', rest).ok_or(())?;
+        match rest.get(found..found + 2) {
+            Some(b"\r\n") => Ok(from + found),
+            _ => Err(()),
+        }
+    }
+
+    fn start_line(&mut self, from: usize, to: usize) -> Result<(), ParseError> {
+        let line = self.bytes.get(from..to).unwrap_or_default();
+        if line.get(..4).is_some_and(|l| l.eq_ignore_ascii_case(b"SIP/")) {
+            return self.status_line(line, from, to);
+        }
+        // RFC 3261 §7.1: Method SP Request-URI SP SIP-Version, one SP each and no other blanks.
+        let first = memchr(b' ', line).ok_or(ParseError::silent("Not A SIP Message"))?;
+        let last = memchr::memrchr(b' ', line).unwrap_or(first);
+        let version = line.get(last + 1..).unwrap_or_default();
+        self.method = span(from, from + first);
+        self.rest = span((from + first + 1).min(to), (from + last).max(from + first + 1).min(to));
+        if !version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/")) {
+            // Without a version at the end it may be anything; with a SIP version inside it was meant as a request.
+            let meant = memchr::memmem::find(line, b" SIP/").is_some();
+            let reason = "Blanks Or Nothing Where The Version Should Be";
+            return Err(if meant {
+                ParseError::bad(reason)
+            } else {
+                ParseError::silent("Not A SIP Message")
+            });
+        }
+        let method = line.get(..first).unwrap_or_default();
+        if method.is_empty() || !method.iter().all(|b| is_token(*b)) {
+            return Err(ParseError::bad("Method Is Not A Token"));
+        }
+        if !version.eq_ignore_ascii_case(b"SIP/2.0") {
+            return Err(ParseError::with(505, "Version Not Supported"));
+        }
+        let uri = line.get(first + 1..last).unwrap_or_default();
+        if uri.is_empty() {
+            return Err(ParseError::bad("Empty Request-URI"));
+        }
+        if uri.iter().any(|b| *b <= b' ' || *b == 0x7f) {
+            return Err(ParseError::bad("Blanks In The Request Line"));
+        }
+        match std::str::from_utf8(uri) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ParseError::bad("Request-URI Is Not UTF-8")),
+        }
+    }
+
+    /// RFC 3261 §7.2: SIP-Version SP Status-Code SP Reason-Phrase. The phrase may be empty, its SP may not.
+    fn status_line(&mut self, line: &[u8], from: usize, to: usize) -> Result<(), ParseError> {
+        self.status = u16::MAX; // a response whatever follows; nobody answers it
+        let silent = ParseError::silent;
+        let rest = line.get(7..).unwrap_or_default();
+        if !line.get(..7).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/2.0")) {
+            return Err(silent("Version Not Supported"));
+        }
+        let [b' ', a, b, c, tail @ ..] = rest else { return Err(silent("Status Code Is Not Three Digits")) };
+        let digit = |d: &u8| d.is_ascii_digit().then(|| u16::from(d - b'0'));
+        let (Some(a), Some(b), Some(c)) = (digit(a), digit(b), digit(c)) else {
+            return Err(silent("Status Code Is Not Three Digits"));
+        };
+        let status = a * 100 + b * 10 + c;
+        if !(100..700).contains(&status) || !matches!(tail, [] | [b' ', ..]) {
+            return Err(silent("Status Code Out Of Range"));
+        }
+        self.status = status;
+        self.rest = span((from + 12).min(to), to);
+        Ok(())
+    }
+
+    fn header_line(&mut self, from: usize, to: usize) -> Result<(), ParseError> {
+        let line = self.bytes.get(from..to).unwrap_or_default();
+        let colon = memchr(b':', line).ok_or(ParseError::bad("Header Line Without A Colon"))?;
+        let name = line.get(..colon).unwrap_or_default();
+        // RFC 3261 §25.1 HCOLON: blanks between name and colon are allowed; anything else there is smuggling.
+        let name_len = name.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last + 1);
+        let name = name.get(..name_len).unwrap_or_default();
+        if name.is_empty() || !name.iter().all(|b| is_token(*b)) {
+            return Err(ParseError::bad("Header Name Is Not A Token"));
+        }
+        let value = line.get(colon + 1..).unwrap_or_default();
+        let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+        let lead = value.iter().position(|b| !blank(b)).unwrap_or(value.len());
+        let length = value.iter().rposition(|b| !blank(b)).map_or(lead, |last| last + 1);
+        let number = Name::of(name);
+        if number != Name::Other {
+            if let Some(first @ &mut NONE) = self.first.get_mut(number as usize) {
+                *first = u8::try_from(self.lines.len()).unwrap_or(NONE);
+            }
+        }
+        let value_at = from + colon + 1;
+        self.lines.push(Line {
+            name: number,
+            name_at: from as u32,
+            name_end: (from + name_len) as u32,
+            value_at: (value_at + lead) as u32,
+            value_end: (value_at + length) as u32,
+        });
+        match memchr(0, value) {
+            Some(_) => Err(ParseError::bad("NUL In A Header")),
+            None => Ok(()),
+        }
+    }
+
+    /// RFC 3261 §18.3: on a datagram Content-Length rules; what lies behind it is ignored, what is missing is 400.
+    fn find_body(&mut self, from: usize) -> Result<(), ParseError> {
+        let there = self.bytes.len().saturating_sub(from);
+        let mut length = None;
+        for line in self.lines.iter().filter(|line| line.name == Name::ContentLength) {
+            let text = self.bytes.get(line.value_at as usize..line.value_end as usize).unwrap_or_default();
+            let number = digits(text).ok_or(ParseError::bad("Content-Length Is Not A Number"))?;
+            if length.is_some_and(|other| other != number) {
+                return Err(ParseError::bad("Two Content-Lengths"));
+            }
+            length = Some(number);
+        }
+        let length = match length {
+            None => there,
+            Some(n) => match usize::try_from(n).ok().filter(|n| *n <= there) {
+                Some(n) => n,
+                None => {
+                    self.body = span(from, self.bytes.len());
+                    return Err(ParseError::bad("Body Shorter Than Content-Length"));
+                }
+            },
+        };
+        self.body = span(from, from + length);
+        Ok(())
+    }
+
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
     pub fn is_request(&self) -> bool {
-        todo!()
+        self.status == 0
+    }
+    pub fn is_response(&self) -> bool {
+        self.status != 0
     }
     /// `None` for a response and for a method we have no word for (answered 405 or 501, see `method_text`).
     pub fn method(&self) -> Option<Method> {
-        todo!()
+        method_of(self.method_text())
     }
+    /// The method as it stands in the request line; case matters (RFC 3261 §7.1). Empty for a response.
     pub fn method_text(&self) -> &'a str {
-        todo!()
+        self.text(self.method).unwrap_or("")
     }
     /// The Request-URI; empty for a response.
     pub fn uri(&self) -> &'a str {
-        todo!()
+        if self.is_response() { "" } else { self.text(self.rest).unwrap_or("") }
     }
     /// The status code; 0 for a request.
     pub fn status(&self) -> u16 {
-        todo!()
+        self.status
+    }
+    /// The reason phrase; empty for a request, and where it is not UTF-8.
+    pub fn phrase(&self) -> &'a str {
+        if self.is_response() { self.text(self.rest).unwrap_or("") } else { "" }
     }
     pub fn body(&self) -> &'a [u8] {
-        todo!()
+        self.slice(self.body)
     }
-    /// The first value of this header, unfolded lazily, trimmed.
-    pub fn header(&self, _name: Name) -> Option<&'a str> {
-        todo!()
+
+    /// The first line of this header, trimmed. A folded line keeps its line ends inside, which all typed readers take
+    /// as blanks; `unfolded` replaces them. `None` also where the value is not UTF-8 (see `header_bytes`).
+    pub fn header(&self, name: Name) -> Option<&'a str> {
+        self.value(self.first_line(name)?)
+    }
+    /// The first line of this header in one line.
+    pub fn unfolded(&self, name: Name) -> Option<Cow<'a, str>> {
+        self.header(name).map(unfold)
+    }
+    pub fn header_bytes(&self, name: Name) -> Option<&'a [u8]> {
+        self.first_line(name).map(|line| self.slice(Span { at: line.value_at, end: line.value_end }))
+    }
+    /// All lines of this header, in order, each trimmed; values with commas stay together.
+    pub fn headers(&self, name: Name) -> impl Iterator<Item = &'a str> + use<'a, '_> {
+        self.lines_of(name).filter_map(|line| self.value(line))
+    }
+    /// All lines of this header as bytes, in order.
+    pub fn headers_bytes(&self, name: Name) -> impl Iterator<Item = &'a [u8]> + use<'a, '_> {
+        self.lines_of(name).map(|line| self.slice(Span { at: line.value_at, end: line.value_end }))
+    }
+    /// The first line of a header by its text, in any case. For names with a number `header` is faster and also
+    /// finds the other form.
+    pub fn header_named(&self, name: &str) -> Option<&'a str> {
+        match Name::of(name.as_bytes()) {
+            Name::Other => self.headers_named(name).next(),
+            number => self.header(number),
+        }
+    }
+    /// All lines of a header by its text.
+    pub fn headers_named<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n, '_> {
+        self.all().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+    /// Every header in order: its name as it stands there, and its value. Values that are not UTF-8 are left out.
+    pub fn all(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a, '_> {
+        let name = |l: &Line| std::str::from_utf8(self.slice(Span { at: l.name_at, end: l.name_end })).ok();
+        self.lines.iter().filter_map(move |line| Some((name(line)?, self.value(line)?)))
+    }
+    /// Every header in order with its number and its bytes.
+    pub fn all_bytes(&self) -> impl Iterator<Item = (Name, &'a [u8], &'a [u8])> + use<'a, '_> {
+        self.lines.iter().map(|line| {
+            let name = self.slice(Span { at: line.name_at, end: line.name_end });
+            (line.name, name, self.slice(Span { at: line.value_at, end: line.value_end }))
+        })
+    }
+    /// The comma-separated values of this header over all its lines, in order (RFC 3261 §7.3.1).
+    pub fn values(&self, name: Name) -> impl Iterator<Item = &'a str> + use<'a, '_> {
+        self.headers(name).flat_map(Values::of)
+    }
+    /// Whether a comma-separated header has this token (`Supported: path, gruu`).
+    pub fn has_token(&self, name: Name, token: &str) -> bool {
+        self.values(name).any(|value| value.eq_ignore_ascii_case(token))
+    }
+    pub fn count(&self, name: Name) -> usize {
+        self.lines_of(name).count()
+    }
+    pub fn header_count(&self) -> usize {
+        self.lines.len()
+    }
+
+    fn lines_of(&self, name: Name) -> impl Iterator<Item = &Line> + use<'_, 'a> {
+        let first = self.first.get(name as usize).copied().unwrap_or(NONE);
+        let from = if first == NONE { self.lines.len() } else { usize::from(first) };
+        self.lines.iter().skip(from).filter(move |line| line.name == name)
+    }
+    #[inline]
+    fn first_line(&self, name: Name) -> Option<&Line> {
+        self.lines.get(usize::from(*self.first.get(name as usize)?))
+    }
+    #[inline]
+    fn value(&self, line: &Line) -> Option<&'a str> {
+        self.text(Span { at: line.value_at, end: line.value_end })
+    }
+    #[inline]
+    fn text(&self, span: Span) -> Option<&'a str> {
+        match self.head {
+            Some(head) => head.get(span.at as usize..span.end as usize),
+            None => std::str::from_utf8(self.slice(span)).ok(),
+        }
+    }
+    #[inline]
+    fn slice(&self, span: Span) -> &'a [u8] {
+        self.bytes.get(span.at as usize..span.end as usize).unwrap_or_default()
+    }
+}
+
+/// The typed headers. Each reads its line when asked; `None` means absent or malformed, which `check_request` and
+/// `check_response` tell apart beforehand.
+impl<'a> Message<'a> {
+    /// The topmost Via value: whose request this is and where its response goes.
+    pub fn via(&self) -> Option<Via<'a>> {
+        Via::parse(Values::of(self.header(Name::Via)?).next()?).ok()
+    }
+    /// All Via values, topmost first; ends early at one that cannot be read.
+    pub fn vias(&self) -> impl Iterator<Item = Via<'a>> + use<'a, '_> {
+        self.values(Name::Via).map_while(|value| Via::parse(value).ok())
+    }
+    pub fn from(&self) -> Option<NameAddr<'a>> {
+        NameAddr::parse_bytes(self.header_bytes(Name::From)?).ok()
+    }
+    pub fn to(&self) -> Option<NameAddr<'a>> {
+        NameAddr::parse_bytes(self.header_bytes(Name::To)?).ok()
+    }
+    pub fn from_tag(&self) -> Option<&'a str> {
+        self.from()?.params.get("tag")
+    }
+    pub fn to_tag(&self) -> Option<&'a str> {
+        self.to()?.params.get("tag")
+    }
+    pub fn call_id(&self) -> Option<&'a str> {
+        self.header(Name::CallId)
+    }
+    pub fn cseq(&self) -> Option<CSeq<'a>> {
+        CSeq::parse(self.header(Name::CSeq)?).ok()
+    }
+    /// 0 to 255 (RFC 3261 §20.22).
+    pub fn max_forwards(&self) -> Option<u8> {
+        digits(self.header_bytes(Name::MaxForwards)?).and_then(|n| u8::try_from(n).ok())
+    }
+    /// Seconds; a value that cannot be read counts as 3600 (RFC 3261 §20.10, §10.2.1.1).
+    pub fn expires(&self) -> Option<u32> {
+        self.header(Name::Expires).map(expires_or_hour)
+    }
+    /// All contacts of all lines, `*` or a list.
+    pub fn contacts(&self) -> Result<Contacts<'a>, ParseError> {
+        Contacts::read(self.headers_bytes(Name::Contact))
+    }
+    /// The first contact: the remote target of a dialog (RFC 3261 §12.1).
+    pub fn contact(&self) -> Option<NameAddr<'a>> {
+        match self.contacts().ok()? {
+            Contacts::List(list) => list.into_iter().next(),
+            Contacts::Star => None,
+        }
+    }
+    /// Route values, topmost first, as name-addrs; ends early at one that cannot be read.
+    pub fn routes(&self) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
+        self.addresses(Name::Route)
+    }
+    pub fn record_routes(&self) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
+        self.addresses(Name::RecordRoute)
+    }
+    /// RFC 3327, nearest hop first.
+    pub fn paths(&self) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
+        self.addresses(Name::Path)
+    }
+    /// RFC 3325 §9.1: one sip and one tel identity at most.
+    pub fn p_asserted_identities(&self) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
+        self.addresses(Name::PAssertedIdentity)
+    }
+    pub fn p_asserted_identity(&self) -> Option<NameAddr<'a>> {
+        self.p_asserted_identities().next()
+    }
+    pub fn diversions(&self) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
+        self.addresses(Name::Diversion)
+    }
+    pub fn refer_to(&self) -> Option<NameAddr<'a>> {
+        NameAddr::parse(self.header(Name::ReferTo)?).ok()
+    }
+    pub fn content_type(&self) -> Option<MediaType<'a>> {
+        MediaType::parse(self.header(Name::ContentType)?).ok()
+    }
+    /// Whether the body is an SDP session description.
+    pub fn has_sdp(&self) -> bool {
+        !self.body().is_empty() && self.content_type().is_some_and(|t| t.is("application", "sdp"))
+    }
+    pub fn rack(&self) -> Option<RAck<'a>> {
+        RAck::parse(self.header(Name::RAck)?).ok()
+    }
+    pub fn rseq(&self) -> Option<u32> {
+        digits(self.header_bytes(Name::RSeq)?).and_then(|n| u32::try_from(n).ok())
+    }
+    pub fn session_expires(&self) -> Option<SessionExpires<'a>> {
+        SessionExpires::parse(self.header(Name::SessionExpires)?).ok()
+    }
+    pub fn min_se(&self) -> Option<u32> {
+        digits(self.header(Name::MinSe)?.split(';').next()?.trim().as_bytes())
+            .and_then(|n| u32::try_from(n).ok())
+    }
+    /// RFC 3326, every reason given.
+    pub fn reasons(&self) -> impl Iterator<Item = Reason<'a>> + use<'a, '_> {
+        self.values(Name::Reason).filter_map(Reason::parse)
+    }
+    pub fn reason(&self) -> Option<Reason<'a>> {
+        self.reasons().next()
+    }
+    pub fn replaces(&self) -> Option<Replaces<'a>> {
+        Replaces::parse(self.header(Name::Replaces)?)
+    }
+    pub fn event(&self) -> Option<Event<'a>> {
+        Event::parse(self.header(Name::Event)?)
+    }
+    /// Seconds after which a refused request may come again (RFC 3261 §20.33).
+    pub fn retry_after(&self) -> Option<u32> {
+        let text = self.header(Name::RetryAfter)?;
+        let end = text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
+        digits(text.get(..end)?.as_bytes()).and_then(|n| u32::try_from(n).ok())
+    }
+
+    fn addresses(&self, name: Name) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
+        self.values(name).map_while(|value| NameAddr::parse(value).ok())
+    }
+}
+
+/// The method of exactly this text; `None` for one we have no word for.
+pub fn method_of(text: &str) -> Option<Method> {
+    Some(match text {
+        "INVITE" => Method::Invite,
+        "ACK" => Method::Ack,
+        "BYE" => Method::Bye,
+        "CANCEL" => Method::Cancel,
+        "REGISTER" => Method::Register,
+        "OPTIONS" => Method::Options,
+        "INFO" => Method::Info,
+        "UPDATE" => Method::Update,
+        "PRACK" => Method::PRack,
+        "REFER" => Method::Refer,
+        "NOTIFY" => Method::Notify,
+        "SUBSCRIBE" => Method::Subscribe,
+        "MESSAGE" => Method::Message,
+        "PUBLISH" => Method::Publish,
+        _ => return None,
+    })
+}
+
+/// The method as it stands on the wire, without a copy.
+pub fn method_text(method: Method) -> &'static str {
+    match method {
+        Method::Invite => "INVITE",
+        Method::Ack => "ACK",
+        Method::Bye => "BYE",
+        Method::Cancel => "CANCEL",
+        Method::Register => "REGISTER",
+        Method::Options => "OPTIONS",
+        Method::Info => "INFO",
+        Method::Update => "UPDATE",
+        Method::PRack => "PRACK",
+        Method::Refer => "REFER",
+        Method::Notify => "NOTIFY",
+        Method::Subscribe => "SUBSCRIBE",
+        Method::Message => "MESSAGE",
+        Method::Publish => "PUBLISH",
+    }
+}
+
+/// A folded value in one line (RFC 3261 §7.3.1: each fold is one blank).
+pub fn unfold(value: &str) -> Cow<'_, str> {
+    if memchr2(b'\r', b'\n', value.as_bytes()).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let lines: Vec<&str> = value.split(['\r', '\n']).map(trim).filter(|line| !line.is_empty()).collect();
+    Cow::Owned(lines.join(" "))
+}
+
+/// A whole number written in digits and nothing else.
+pub(crate) fn digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |sum, b| {
+        let digit = b.is_ascii_digit().then(|| u64::from(b - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// RFC 3261 §25.1 `token`.
+#[inline]
+pub(crate) fn is_token(byte: u8) -> bool {
+    const TOKEN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut i = 0;
+        while i < 256 {
+            let b = i as u8;
+            table[i] = b.is_ascii_alphanumeric()
+                || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+            i += 1;
+        }
+        table
+    };
+    TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+fn span(at: usize, end: usize) -> Span {
+    // Offsets fit: `scan` refuses what is longer than MESSAGE_MAX.
+    Span { at: at as u32, end: end.max(at) as u32 }
+}
+
+/// Remembers the first fault and lets the pass go on; silence ends it at once.
+fn keep(fault: &mut Option<ParseError>, error: ParseError) -> Result<(), ParseError> {
+    if error.status.is_none() {
+        return Err(error);
+    }
+    fault.get_or_insert(error);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REGISTER: &str = "REGISTER sip:hotseat.test SIP/2.0\r\n\
+        v: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bKnashds7;rport , SIP / 2.0 / UDP [2001:db8::9] : 5070;received=192.0.2.1\r\n\
+        From : \"Ann \\\"A\\\"\" <sip:2001@hotseat.test>\r\n ;tag=fx\r\n\
+        t: <sip:2001@hotseat.test>\r\n\
+        i: 1@x\r\n\
+        CSeq: 0009\t REGISTER\r\n\
+        m: <sip:2001@x.invalid;transport=ws>;+sip.instance=\"<urn:uuid:1>\";reg-id=1;expires=600, sip:a@b;q=0.5\r\n\
+        X-Odd: one\r\n\
+        Max-Forwards: 70\r\n\
+        x-odd: two\r\n\
+        Supported: path, outbound\r\n\
+        Content-Length: 3\r\n\r\nabcdef";
+
+    #[test]
+    fn everything_a_phone_says_is_found() {
+        let m = Message::parse(REGISTER.as_bytes()).unwrap();
+        m.check_request().unwrap();
+        assert_eq!(
+            (m.method(), m.uri(), m.body()),
+            (Some(Method::Register), "sip:hotseat.test", &b"abc"[..])
+        );
+        let vias: Vec<_> = m.vias().collect();
+        assert_eq!(vias.len(), 2);
+        assert_eq!((vias[0].transport, vias[0].host, vias[0].port), ("WSS", "df7jal23ls0d.invalid", None));
+        assert_eq!((vias[0].branch(), vias[0].rport()), (Some("z9hG4bKnashds7"), Some(None)));
+        assert_eq!((vias[1].host, vias[1].port), ("2001:db8::9", Some(5070)));
+        assert_eq!(vias[1].received(), Some("192.0.2.1".parse().unwrap()));
+        let from = m.from().unwrap();
+        assert_eq!(
+            (from.name().as_ref(), from.uri, from.tag()),
+            ("Ann \"A\"", "sip:2001@hotseat.test", Some("fx"))
+        );
+        assert_eq!(m.to_tag(), None);
+        assert_eq!(m.cseq().map(|c| (c.number, c.method())), Some((9, Some(Method::Register))));
+        let Contacts::List(contacts) = m.contacts().unwrap() else { panic!("a list") };
+        assert_eq!(contacts[0].instance(), Some("<urn:uuid:1>"));
+        assert_eq!((contacts[0].reg_id(), contacts[0].expires()), (Some(1), Some(600)));
+        assert_eq!((contacts[1].uri, contacts[1].q_milli()), ("sip:a@b", 500));
+        assert_eq!(m.headers_named("X-ODD").collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(m.header_named("call-id"), Some("1@x"));
+        assert!(m.has_token(Name::Supported, "OUTBOUND") && !m.has_token(Name::Supported, "gruu"));
+        assert_eq!(m.unfolded(Name::From).unwrap(), "\"Ann \\\"A\\\"\" <sip:2001@hotseat.test> ;tag=fx");
+        assert_eq!(m.all().count(), 11);
+    }
+
+    #[test]
+    fn a_display_name_in_latin_1_does_not_lose_the_address() {
+        let mut bytes =
+            b"INVITE sip:1@x SIP/2.0\r\nFrom: \"M\xfcller\" <sip:2@x>;tag=1\r\nCall-ID: a\r\n\r\n".to_vec();
+        let m = Message::parse(&bytes).unwrap();
+        assert_eq!(m.header(Name::From), None);
+        assert_eq!(m.from().map(|f| (f.uri, f.tag(), f.display)), Some(("sip:2@x", Some("1"), "")));
+        assert_eq!(m.call_id(), Some("a"));
+        bytes.extend_from_slice(b"\xff\xfe");
+        assert_eq!(Message::parse(&bytes).unwrap().body(), b"\xff\xfe");
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_with_the_right_voice() {
+        let with = |head: &str| {
+            format!(
+                "{head}\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n"
+            )
+        };
+        for (head, status) in [
+            ("OPTIONS sip:a@b SIP/7.0", Some(505)),
+            ("OPTIONS  sip:a@b SIP/2.0", Some(400)),
+            ("OPTIONS sip:a@b SIP/2.0 ", Some(400)),
+            ("OPTIONS sip:a@b\tx SIP/2.0", Some(400)),
+            ("OPT(IONS sip:a@b SIP/2.0", Some(400)),
+            ("OPTIONS sip:a@b SIP/2.0\r\nName\0: x", Some(400)),
+            ("OPTIONS sip:a@b SIP/2.0\r\nNa me: x", Some(400)),
+            ("OPTIONS sip:a@b SIP/2.0\r\nnocolon", Some(400)),
+            ("OPTIONS sip:a@b SIP/2.0\r\nContent-Length: -1", Some(400)),
+            ("OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 1", Some(400)),
+            ("OPTIONS sip:a@b SIP/2.0\r\nl: 0\r\nContent-Length: 00", None),
+            ("OPTIONS sip:a@b SIP/2.0\r\nl: 1\r\nContent-Length: 0", Some(400)),
+        ] {
+            let text = with(head);
+            match (Message::parse(text.as_bytes()), status) {
+                (Err(error), Some(_)) => {
+                    assert_eq!(error.status, status, "{head}");
+                    assert!(Message::salvage(text.as_bytes()).is_some(), "{head}");
+                }
+                (Ok(_), None) => {}
+                (other, _) => panic!("{head}: {other:?}"),
+            }
+        }
+        for silent in [
+            "",
+            "\r\n\r\n",
+            "hello",
+            "GET / HTTP/1.1\r\n\r\n",
+            "SIP/2.0 99 x\r\n\r\n",
+            "SIP/2.0 4294967301 x\r\n\r\n",
+            "SIP/2.0 200 OK\r\nl: 5\r\n\r\n",
+        ] {
+            assert_eq!(Message::parse(silent.as_bytes()).unwrap_err().status, None, "{silent}");
+        }
+        let lone = with("OPTIONS sip:a@b SIP/2.0").replace("Call-ID: 1\r\n", "Call-ID: 1\n");
+        assert!(Message::parse(lone.as_bytes()).is_err());
+        let many = with(&format!("OPTIONS sip:a@b SIP/2.0{}", "\r\nX: y".repeat(HEADERS_MAX)));
+        assert_eq!(Message::parse(many.as_bytes()).unwrap_err().status, Some(400));
     }
 }

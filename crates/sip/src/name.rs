@@ -1,0 +1,205 @@
+//! Header names, long and compact (RFC 3261 §7.3.3, §20 and the IANA registry), as small numbers.
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident = $long:literal $(/ $compact:literal)?;)*) => {
+        /// A header the reader knows by number, long or compact form (RFC 3261 §7.3.3).
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Name {
+            $($(#[$doc])* $name,)*
+            /// A name without a number; ask by text.
+            Other,
+        }
+
+        impl Name {
+            /// Every numbered name, in the order of their numbers.
+            pub const ALL: &'static [Name] = &[$(Name::$name,)*];
+
+            /// The long form as the RFCs print it; empty for `Other`.
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Name::$name => $long,)*
+                    Name::Other => "",
+                }
+            }
+
+            const fn compact(self) -> Option<u8> {
+                match self {
+                    $($(Name::$name => Some($compact),)?)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+names! {
+    Via = "Via" / b'v';
+    From = "From" / b'f';
+    To = "To" / b't';
+    CallId = "Call-ID" / b'i';
+    CSeq = "CSeq";
+    MaxForwards = "Max-Forwards";
+    Contact = "Contact" / b'm';
+    Route = "Route";
+    RecordRoute = "Record-Route";
+    Path = "Path";
+    Expires = "Expires";
+    MinExpires = "Min-Expires";
+    ContentLength = "Content-Length" / b'l';
+    ContentType = "Content-Type" / b'c';
+    ContentEncoding = "Content-Encoding" / b'e';
+    Authorization = "Authorization";
+    WwwAuthenticate = "WWW-Authenticate";
+    ProxyAuthorization = "Proxy-Authorization";
+    ProxyAuthenticate = "Proxy-Authenticate";
+    Require = "Require";
+    ProxyRequire = "Proxy-Require";
+    Supported = "Supported" / b'k';
+    Unsupported = "Unsupported";
+    Allow = "Allow";
+    Accept = "Accept";
+    UserAgent = "User-Agent";
+    Server = "Server";
+    Reason = "Reason";
+    RetryAfter = "Retry-After";
+    PAssertedIdentity = "P-Asserted-Identity";
+    Privacy = "Privacy";
+    Diversion = "Diversion";
+    RAck = "RAck";
+    RSeq = "RSeq";
+    SessionExpires = "Session-Expires" / b'x';
+    MinSe = "Min-SE";
+    ReferTo = "Refer-To" / b'r';
+    ReferredBy = "Referred-By" / b'b';
+    Replaces = "Replaces";
+    Event = "Event" / b'o';
+    AllowEvents = "Allow-Events" / b'u';
+    SubscriptionState = "Subscription-State";
+    AlertInfo = "Alert-Info";
+    CallInfo = "Call-Info";
+    Subject = "Subject" / b's';
+    Date = "Date";
+    Timestamp = "Timestamp";
+    Warning = "Warning";
+    HistoryInfo = "History-Info";
+}
+
+/// How many names have a number.
+pub(crate) const NAMES: usize = Name::ALL.len();
+/// The longest numbered name is `P-Asserted-Identity`.
+const LENGTH_MAX: usize = 19;
+
+/// Numbered names by length of their long form: `BY_LENGTH[len]` is a range in `SORTED`.
+const SORTED: [Name; NAMES] = sorted();
+const BY_LENGTH: [(u8, u8); LENGTH_MAX + 1] = by_length();
+const COMPACT: [Option<Name>; 26] = compact();
+
+const fn sorted() -> [Name; NAMES] {
+    let mut out = [Name::Other; NAMES];
+    let (mut length, mut at) = (0, 0);
+    while length <= LENGTH_MAX {
+        let mut i = 0;
+        while i < NAMES {
+            if Name::ALL[i].text().len() == length {
+                out[at] = Name::ALL[i];
+                at += 1;
+            }
+            i += 1;
+        }
+        length += 1;
+    }
+    assert!(at == NAMES, "a name is longer than LENGTH_MAX");
+    out
+}
+
+const fn by_length() -> [(u8, u8); LENGTH_MAX + 1] {
+    let mut out = [(0, 0); LENGTH_MAX + 1];
+    let (mut length, mut at) = (0, 0);
+    while length <= LENGTH_MAX {
+        let from = at;
+        while at < NAMES && SORTED[at].text().len() == length {
+            at += 1;
+        }
+        out[length] = (from as u8, at as u8);
+        length += 1;
+    }
+    out
+}
+
+const fn compact() -> [Option<Name>; 26] {
+    let mut out = [None; 26];
+    let mut i = 0;
+    while i < NAMES {
+        if let Some(letter) = Name::ALL[i].compact() {
+            out[(letter - b'a') as usize] = Some(Name::ALL[i]);
+        }
+        i += 1;
+    }
+    out
+}
+
+impl Name {
+    /// The number of a name as it stands on the wire, in any case, long or compact.
+    pub fn of(text: &[u8]) -> Name {
+        if let [letter] = text {
+            let at = usize::from(letter.to_ascii_lowercase().wrapping_sub(b'a'));
+            return COMPACT.get(at).copied().flatten().unwrap_or(Name::Other);
+        }
+        let Some((from, to)) = BY_LENGTH.get(text.len()) else { return Name::Other };
+        let Some(candidates) = SORTED.get(usize::from(*from)..usize::from(*to)) else { return Name::Other };
+        let known = |n: &&Name| n.text().as_bytes().eq_ignore_ascii_case(text);
+        candidates.iter().find(known).copied().unwrap_or(Name::Other)
+    }
+
+    /// A message has at most one of these (RFC 3261 §20, table 2, and the RFCs of the extensions).
+    pub fn is_single(self) -> bool {
+        matches!(
+            self,
+            Name::From
+                | Name::To
+                | Name::CallId
+                | Name::CSeq
+                | Name::MaxForwards
+                | Name::Expires
+                | Name::MinExpires
+                | Name::ContentLength
+                | Name::ContentType
+                | Name::UserAgent
+                | Name::Server
+                | Name::RetryAfter
+                | Name::RAck
+                | Name::RSeq
+                | Name::SessionExpires
+                | Name::MinSe
+                | Name::ReferTo
+                | Name::ReferredBy
+                | Name::Replaces
+                | Name::Event
+                | Name::SubscriptionState
+                | Name::Subject
+                | Name::Date
+                | Name::Timestamp
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_known_long_compact_and_in_any_case() {
+        for name in Name::ALL {
+            assert_eq!(Name::of(name.text().as_bytes()), *name);
+            assert_eq!(Name::of(name.text().to_uppercase().as_bytes()), *name);
+            if let Some(letter) = name.compact() {
+                assert_eq!(Name::of(&[letter]), *name);
+                assert_eq!(Name::of(&[letter.to_ascii_uppercase()]), *name);
+            }
+        }
+        for text in ["", "z", "1", "Vía", "Contac", "Content-Lengthy", "X-Something-Very-Long-Indeed"] {
+            assert_eq!(Name::of(text.as_bytes()), Name::Other, "{text}");
+        }
+    }
+}
