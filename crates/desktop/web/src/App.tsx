@@ -1,0 +1,58 @@
+// Which page is shown: the address says where the person wants to be, the session says whether they may.
+
+import { useEffect, useState } from 'react'
+import type { Site } from './api'
+import { DeskPage } from './desk/DeskPage'
+import { api } from './http'
+import { LoginPage } from './login/LoginPage'
+import { EndedPage } from './pages/EndedPage'
+import { HelpPage } from './pages/HelpPage'
+import { LoggedOutPage, UnknownPage, UnreachablePage, WaitingPage } from './pages/SmallPages'
+import { go, loginPath, placeOf, safeNext, usePath } from './route'
+import { useSession } from './session'
+
+export function App() {
+  const place = placeOf(usePath())
+  const { session, refresh, set } = useSession()
+  const site = useSite()
+
+  // Where the session says that the address is not the place to be.
+  const outside = session.at === 'none' || session.at === 'pending'
+  const away = (place === 'desk' || place === 'unknown') && outside
+  const arrived = place === 'login' && session.at === 'in'
+  useEffect(() => {
+    if (away) go(loginPath(location.pathname + location.search), 'replace')
+    else if (arrived) go(safeNext(new URLSearchParams(location.search).get('next'), location.origin), 'replace')
+  }, [away, arrived])
+
+  if (place === 'help') return <HelpPage site={site} />
+  if (place === 'logged-out') return <LoggedOutPage site={site} />
+  if (session.at === 'loading' || away || arrived) return <WaitingPage />
+  if (session.at === 'unreachable') return <UnreachablePage sentence={session.sentence} />
+  if (place === 'login') {
+    const me = session.at === 'pending' ? session.me : null
+    return <LoginPage site={site} me={me} onIn={refresh} onOut={() => set({ at: 'none' })} />
+  }
+  if (session.at === 'ended') {
+    return <EndedPage ended={session.ended} onAgain={() => { set({ at: 'none' }); go('/login') }} />
+  }
+  if (session.at !== 'in') return <WaitingPage />
+  if (place === 'unknown') return <UnknownPage />
+  return (
+    <DeskPage
+      key={session.me.login?.id ?? 'desk'}
+      me={session.me}
+      refresh={refresh}
+      onEnded={(ended) => set({ at: 'ended', ended })}
+      onLoggedOut={() => { set({ at: 'none' }); go('/logged-out') }}
+    />
+  )
+}
+
+function useSite(): Site | null {
+  const [site, setSite] = useState<Site | null>(null)
+  useEffect(() => {
+    void api.site().then((answer) => answer.ok && setSite(answer.value))
+  }, [])
+  return site
+}

@@ -1,0 +1,132 @@
+// The words the server speaks. Written by hand for now; names match the Rust words exactly.
+
+export type Typology = 'webrtc' | 'external' | 'phonebar'
+export type PhoneState = 'free' | 'in_use' | 'unreachable' | 'never_registered'
+export type Activity = 'idle' | 'ringing' | 'in_call'
+
+/** Milliseconds since 1970 by the server's clock. */
+export type WallMs = number
+
+export interface Site {
+  name: string
+  version: string
+  environment: string | null
+  login_methods: string[]
+}
+
+export interface Agent {
+  name: string
+  display_name: string
+  extension: string
+  typology: Typology
+}
+
+export interface Phone {
+  name: string
+  label: string | null
+  site: string | null
+  floor: string | null
+  state: PhoneState
+  by: string | null
+  since: WallMs | null
+}
+
+/** Who already sits somewhere with these credentials, as the takeover dialog tells it. */
+export interface Held {
+  epoch: number
+  device: { name: string; label: string | null } | null
+  activity: Activity
+  activity_since: WallMs | null
+  since: WallMs
+  from: string | null
+}
+
+export interface Login {
+  id: number | string
+  epoch: number
+  since: WallMs
+}
+
+/** The phone the agent sits at. Only /api/me knows its state. */
+export interface SeatedPhone {
+  name: string
+  label: string | null
+  state?: PhoneState
+}
+
+export interface ActivityNow {
+  activity: Activity
+  peer: string | null
+  since: WallMs | null
+}
+
+/** The answer to POST /api/login. */
+export interface LoginAnswer {
+  state: 'choose_phone' | 'held' | 'ready'
+  csrf: string
+  agent: Agent
+  held: Held | null
+  sentence: string | null
+  last_phone: string | null
+}
+
+export interface PhonesAnswer {
+  phones: Phone[]
+  last_phone: string | null
+}
+
+/** The answer to POST /api/login/device. */
+export interface SeatedAnswer {
+  state: 'ready'
+  csrf: string
+  agent: Agent
+  login: Login
+  phone: SeatedPhone | null
+}
+
+/** The answer to GET /api/me. */
+export interface Me {
+  state: 'choose_phone' | 'held' | 'ready'
+  agent: Agent
+  csrf: string
+  login: Login | null
+  phone: SeatedPhone | null
+  activity: ActivityNow | null
+}
+
+/** Why a login ended, as its former page tells it. */
+export interface LoginEnded {
+  why: string
+  sentence: string
+  at: WallMs | null
+  from: string | null
+}
+
+/** Every refusal has a word for programs and a sentence for people; some carry more. */
+export interface Refusal {
+  reason: string
+  sentence: string
+  retry_after_s?: number
+  held?: Held | null
+  why?: string
+  at?: WallMs | null
+  from?: string | null
+}
+
+export interface PhoneFrame {
+  type: 'phone'
+  name: string
+  state: PhoneState
+  by: string | null
+  since: WallMs | null
+}
+
+export type Frame = { seq?: number } & (
+  | PhoneFrame
+  | ({ type: 'login_ended' } & LoginEnded)
+  | ({ type: 'activity' } & ActivityNow)
+  | { type: 'phone_unreachable' }
+  | { type: 'phone_back' }
+  | { type: 'snapshot'; phones: Phone[] }
+  | { type: 'ping' }
+)

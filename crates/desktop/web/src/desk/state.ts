@@ -1,0 +1,106 @@
+// What the desktop knows, as a plain machine: the phone, the call that is on, and what happened since the page opened.
+
+import type { Activity, ActivityNow, Frame, Me, PhoneState } from '../api'
+
+/** Older entries fall off; the call records keep them all. */
+export const STORY_MAX = 50
+
+export interface CallEntry {
+  kind: 'call'
+  id: number
+  peer: string | null
+  began: number
+  answered: number | null
+  ended: number | null
+}
+export interface PhoneEntry {
+  kind: 'phone_lost' | 'phone_back'
+  id: number
+  at: number
+}
+export type Entry = CallEntry | PhoneEntry
+
+export interface Desk {
+  now: ActivityNow
+  phone: PhoneState | null
+  reachable: boolean
+  /** Newest first. */
+  story: readonly Entry[]
+  nextId: number
+}
+
+export function deskOf(me: Me): Desk {
+  const desk: Desk = {
+    now: { activity: 'idle', peer: null, since: null },
+    phone: me.phone?.state ?? null,
+    reachable: me.phone?.state !== 'unreachable' && me.phone?.state !== 'never_registered',
+    story: [],
+    nextId: 1,
+  }
+  return me.activity ? activity(desk, me.activity, me.activity.since ?? 0) : desk
+}
+
+/** After a reconnect: what is true now, keeping the story. */
+export function healed(desk: Desk, me: Me, now: number): Desk {
+  const fresh = deskOf(me)
+  const next = me.activity ? activity(desk, me.activity, now) : desk
+  return { ...next, phone: fresh.phone, reachable: fresh.reachable }
+}
+
+export function absorb(desk: Desk, frame: Frame, myPhone: string | null, now: number): Desk {
+  switch (frame.type) {
+    case 'activity': return activity(desk, frame, now)
+    case 'phone_unreachable': return reach(desk, false, now)
+    case 'phone_back': return reach(desk, true, now)
+    case 'phone':
+      return frame.name === myPhone ? { ...desk, phone: frame.state } : desk
+    case 'snapshot': {
+      const mine = frame.phones.find((phone) => phone.name === myPhone)
+      return mine ? { ...desk, phone: mine.state } : desk
+    }
+    default: return desk
+  }
+}
+
+function reach(desk: Desk, reachable: boolean, now: number): Desk {
+  if (desk.reachable === reachable) return desk
+  const entry: PhoneEntry = { kind: reachable ? 'phone_back' : 'phone_lost', id: desk.nextId, at: now }
+  return { ...tellStory(desk, entry), reachable }
+}
+
+function activity(desk: Desk, told: ActivityNow, now: number): Desk {
+  const since = told.since ?? now
+  const before = desk.now.activity
+  const next: Desk = { ...desk, now: { activity: told.activity, peer: told.peer ?? null, since } }
+  if (told.activity === 'idle') return { ...next, story: endCall(desk.story, since) }
+  const open = openCall(desk.story)
+  // Busy again with somebody else, without an idle in between: two calls, not one.
+  const same = open && before !== 'idle' && !(before === 'in_call' && told.activity === 'ringing') && samePeer(open, told)
+  if (same) return { ...next, story: [answer(open, told.activity, since), ...desk.story.filter((e) => e !== open)] }
+  const call: CallEntry = {
+    kind: 'call', id: desk.nextId, peer: told.peer ?? null, began: since,
+    answered: told.activity === 'in_call' ? since : null, ended: null,
+  }
+  return tellStory({ ...next, story: endCall(desk.story, since) }, call)
+}
+
+function samePeer(call: CallEntry, told: ActivityNow): boolean {
+  return call.peer === null || !told.peer || call.peer === told.peer
+}
+
+function answer(call: CallEntry, activity: Activity, since: number): CallEntry {
+  return activity === 'in_call' && call.answered === null ? { ...call, answered: since } : call
+}
+
+function openCall(story: readonly Entry[]): CallEntry | undefined {
+  return story.find((entry): entry is CallEntry => entry.kind === 'call' && entry.ended === null)
+}
+
+function endCall(story: readonly Entry[], at: number): readonly Entry[] {
+  const open = openCall(story)
+  return open ? story.map((entry) => (entry === open ? { ...open, ended: at } : entry)) : story
+}
+
+function tellStory(desk: Desk, entry: Entry): Desk {
+  return { ...desk, story: [entry, ...desk.story].slice(0, STORY_MAX), nextId: desk.nextId + 1 }
+}

@@ -1,0 +1,87 @@
+// Who are you? Name and password, and everything that commonly goes wrong while typing them.
+
+import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from 'react'
+import { Button, Input, Label, TextField } from 'react-aria-components'
+import { AppLink } from '../parts/AppLink'
+import type { Message } from './flow'
+import { MessageArea } from './MessageArea'
+
+export function CredentialsForm(props: {
+  username: string
+  onUsername: (name: string) => void
+  busy: boolean
+  message: Message | null
+  onSubmit: (username: string, password: string) => void
+}) {
+  const [password, setPassword] = useState('')
+  const [shown, setShown] = useState(false)
+  const [capsLock, setCapsLock] = useState(false)
+  const nameInput = useRef<HTMLInputElement>(null)
+  const passwordInput = useRef<HTMLInputElement>(null)
+  const { message, busy } = props
+
+  // The first empty field, once; after a refusal the password, ready to be typed over.
+  useEffect(() => (nameInput.current?.value ? passwordInput : nameInput).current?.focus(), [])
+  useEffect(() => {
+    if (message?.tone !== 'error' || busy) return
+    if (nameInput.current?.value === '') nameInput.current.focus()
+    else passwordInput.current?.select()
+  }, [message, busy])
+
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    props.onSubmit(props.username, password)
+  }
+  const watchCapsLock = (event: KeyboardEvent) => setCapsLock(event.getModifierState?.('CapsLock') ?? false)
+
+  return (
+    <form className="form" onSubmit={submit} noValidate onKeyDown={watchCapsLock} onKeyUp={watchCapsLock}>
+      <h1 className="card-title">Log in</h1>
+      {window.isSecureContext ? null : <NotSecure />}
+      <TextField className="field" value={props.username} onChange={props.onUsername} isInvalid={nameIsMissing(message)}>
+        <Label>Agent Username</Label>
+        <Input ref={nameInput} name="username" autoComplete="username" autoCapitalize="none" spellCheck={false} className="input" />
+      </TextField>
+      <TextField
+        className="field"
+        type={shown ? 'text' : 'password'}
+        value={password}
+        onChange={setPassword}
+        aria-describedby="caps-lock"
+      >
+        <Label>Password</Label>
+        <div className="input-group">
+          <Input ref={passwordInput} name="password" autoComplete="current-password" spellCheck={false} autoCapitalize="none" className="input" />
+          <Button className="input-button" onPress={() => setShown(!shown)}>
+            {shown ? 'Hide' : 'Show'}
+            <span className="unseen"> password</span>
+          </Button>
+        </div>
+      </TextField>
+      <p id="caps-lock" className="hint" aria-live="polite">
+        {capsLock ? 'Caps Lock is on.' : ''}
+      </p>
+      <MessageArea message={message} />
+      <Button type="submit" className="button button-main button-wide" isPending={busy}>
+        {busy ? 'Logging in…' : 'Login'}
+      </Button>
+      <p className="card-links">
+        <AppLink to="/help">Help with sign-in</AppLink>
+      </p>
+    </form>
+  )
+}
+
+function nameIsMissing(message: Message | null): boolean {
+  return message?.tone === 'error' && /username/i.test(message.text)
+}
+
+/** SPEC A3: no riddle, but what is wrong and what to do. */
+function NotSecure() {
+  return (
+    <p className="note note-warn">
+      This page came over an insecure connection, where neither the login nor the microphone work.{' '}
+      <a href={location.href.replace(/^http:/, 'https:')}>Open it with https://</a>
+    </p>
+  )
+}

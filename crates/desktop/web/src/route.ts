@@ -1,0 +1,63 @@
+// Which page an address means, and where to go back to after the login.
+
+import { useSyncExternalStore } from 'react'
+
+export type Place = 'login' | 'desk' | 'help' | 'logged-out' | 'unknown'
+
+export function placeOf(path: string): Place {
+  switch (path.replace(/\/+$/, '') || '/') {
+    case '/': return 'desk'
+    case '/login': return 'login'
+    case '/help': return 'help'
+    case '/logged-out': return 'logged-out'
+    default: return 'unknown'
+  }
+}
+
+/** A path of this very site, or `/`. Anything that a browser could read as another origin is not followed. */
+export function safeNext(next: string | null, origin: string): string {
+  // Backslashes count as slashes and control characters are dropped by browsers: neither has a place in our paths.
+  if (!next || !next.startsWith('/') || next.startsWith('//') || /[\\\u0000-\u0020\u007f]/.test(next)) return '/'
+  let url: URL
+  try {
+    url = new URL(next, origin)
+  } catch {
+    return '/'
+  }
+  if (url.origin !== origin) return '/'
+  const place = placeOf(url.pathname)
+  if (place === 'login' || place === 'logged-out' || url.pathname.startsWith('/api')) return '/'
+  return url.pathname + url.search + url.hash
+}
+
+/** The login page that brings back to where the person wanted to go. */
+export function loginPath(from: string): string {
+  return from === '/' ? '/login' : `/login?next=${encodeURIComponent(from)}`
+}
+
+const listeners = new Set<() => void>()
+
+function changed(): void {
+  for (const listener of listeners) listener()
+}
+
+export function go(to: string, how: 'push' | 'replace' = 'push'): void {
+  if (how === 'push') history.pushState(null, '', to)
+  else history.replaceState(null, '', to)
+  window.scrollTo(0, 0)
+  changed()
+}
+
+export function usePath(): string {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener)
+      window.addEventListener('popstate', listener)
+      return () => {
+        listeners.delete(listener)
+        window.removeEventListener('popstate', listener)
+      }
+    },
+    () => location.pathname,
+  )
+}
