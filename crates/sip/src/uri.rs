@@ -347,7 +347,7 @@ pub(crate) fn host_ip(host: &str) -> Option<IpAddr> {
     host.parse::<Ipv4Addr>().map(IpAddr::V4).ok().or_else(|| ipv6(host).map(IpAddr::V6))
 }
 
-/// RFC 5118 §4.11: the grammar of RFC 3261 allows `2001:db8:::192.0.2.1` by mistake; it means two colons.
+/// RFC 5118 §4.10: the grammar of RFC 3261 allows `2001:db8:::192.0.2.1` by mistake; it means two colons.
 fn ipv6(text: &str) -> Option<Ipv6Addr> {
     let text = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
     if let Ok(address) = text.parse() {

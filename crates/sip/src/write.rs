@@ -102,6 +102,32 @@ impl Writer {
     }
 }
 
+/// The answer to a request that cannot be worked with, from what it says of itself and without any state (RFC 3261 §8.2.6, §8.2.7).
+/// A To without a tag gets one that is the same for each retransmission.
+pub fn refusal(request: &Message<'_>, error: &crate::ParseError) -> Vec<u8> {
+    let mut w = Writer::response(error.status.unwrap_or(400), Some(error.reason), 512);
+    w.copy(request, Name::Via).copy(request, Name::From);
+    if let Some(to) = request.header_bytes(Name::To) {
+        let mut to = to.to_vec();
+        let tagged = crate::NameAddr::parse_bytes(&to).is_ok_and(|to| to.tag().is_none());
+        if tagged {
+            to.extend_from_slice(format!(";tag={:016x}", stable_hash(request)).as_bytes());
+        }
+        w.header_bytes(Name::To.text(), &to);
+    }
+    w.copy(request, Name::CallId).copy(request, Name::CSeq);
+    w.finish(None, b"")
+}
+
+/// FNV-1a over Call-ID, From and CSeq. It needs to be the same again, not to be secret.
+fn stable_hash(request: &Message<'_>) -> u64 {
+    [Name::CallId, Name::From, Name::CSeq]
+        .into_iter()
+        .filter_map(|name| request.header_bytes(name))
+        .flatten()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// Copies a value; line ends with the blanks after them become one blank, other controls one blank each.
 fn push_line(out: &mut Vec<u8>, value: &[u8]) {
     let control = |b: u8| (b < b' ' && b != b'\t') || b == 0x7f;
