@@ -1,10 +1,24 @@
 //! What must survive a restart, as a few verbs over SQL, with an in-memory twin. One contract test holds for all.
 
-use hotdesk::claim::{Claim, Decision};
+mod input;
+mod memory;
+mod seal;
+mod sqlite;
+
+pub use hotdesk::claim::{Claim, Decision};
+pub use memory::Memory;
+pub use seal::{KeyError, SealingKey};
+pub use sqlite::Sqlite;
+
 use terms::{
     Agent, AgentId, Binding, CallId, CallRecord, Device, DeviceId, Ha1, Login, LoginEndReason, LoginId, Pii,
-    Secret, StoreError, StoreWrite, Typology, WallTime,
+    StoreError, StoreWrite, Typology, WallTime,
 };
+
+/// Takeovers are counted within this many milliseconds before the claim (SPEC C9).
+pub const TAKEOVER_WINDOW_MS: i64 = 3_600_000;
+/// Lines of the audit log that are kept; the oldest go first.
+pub const AUDIT_LINES_MAX: u64 = 1_000_000;
 
 /// A new agent, as an administrator describes one.
 #[derive(Clone, Debug)]
@@ -45,22 +59,58 @@ pub struct WebSession {
     pub login: Option<LoginId>,
     pub csrf: String,
     pub created: WallTime,
+    /// The longest this session may live, used or not.
     pub expires: WallTime,
+    /// Last used, as `touch_session` says; idle expiry is counted from here by whoever reads it.
+    pub seen: WallTime,
     pub from: String,
+}
+
+/// A granted claim turns the pending session into a full one under a new token: an id that was known before the
+/// privilege rose is worth nothing afterwards (session fixation).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upgrade {
+    pub pending: [u8; 32],
+    pub token_sha256: [u8; 32],
+    pub csrf: String,
+    pub expires: WallTime,
 }
 
 /// The outcome of a claim, with the rows as they are after it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Claimed {
-    Granted { login: Login, ended: Option<Login> },
+    Granted {
+        login: Login,
+        ended: Option<Login>,
+    },
     Refused(Decision),
+    /// The agent was removed or disabled since the password was shown.
+    UnknownAgent,
+    /// The phone does not exist or is disabled.
+    UnknownDevice,
+    /// The pending session ran out or was used up by another claim; nothing was written.
+    NoSession,
+}
+
+/// One line of the audit log (SPEC D10).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditLine {
+    pub at: WallTime,
+    pub who: Pii,
+    pub from: String,
+    pub what: String,
+    pub outcome: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddError {
-    /// Line of the input (bulk), 1-based; 0 for a single addition. The sentence names the field and what holds it.
+    /// Line of the input, 1-based; 0 where only the database knew. `field` is the column of the input, the sentence
+    /// names what holds the value.
     #[error("{sentence}")]
-    Conflict { line: usize, sentence: String },
+    Conflict { line: usize, field: &'static str, sentence: String },
+    /// The value could never be right: empty, too long, or with characters that do not belong there.
+    #[error("{sentence}")]
+    Invalid { line: usize, field: &'static str, sentence: String },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -69,10 +119,13 @@ pub enum AddError {
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     pub seq: u64,
+    /// Everything there is was listed (also where `seq` was older than what is remembered): what is not listed is gone.
+    pub full: bool,
     pub agents: Vec<Agent>,
     pub agents_gone: Vec<AgentId>,
     pub devices: Vec<Device>,
     pub devices_gone: Vec<DeviceId>,
+    /// Changed logins as they are now, ended ones too; a full listing has only those without an end.
     pub logins: Vec<Login>,
 }
 
@@ -116,12 +169,13 @@ pub trait Store: Send + Sync + 'static {
     /// At start: records without an end get `EndReason::ServerLost`; returns how many.
     fn close_lost_records(&self, at: WallTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// The only place a login is granted or taken: one transaction, `hotdesk::claim::decide` inside it. A grant deletes the
-    /// web sessions of the ended login and turns the pending session `session` into one of the new login.
+    /// The only place a login is granted or taken: one transaction, `hotdesk::claim::decide` inside it. A grant leaves
+    /// only tombstones of the web sessions of the ended login and turns the pending session into one of the new login.
+    /// `session` is `None` for a login without a browser.
     fn claim_login(
         &self,
         claim: Claim,
-        session: [u8; 32],
+        session: Option<Upgrade>,
     ) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
     /// Ends a login and its web sessions; `None` when it had ended already.
     fn end_login(
@@ -138,7 +192,20 @@ pub trait Store: Send + Sync + 'static {
         token_sha256: [u8; 32],
         now: WallTime,
     ) -> impl Future<Output = Result<Option<WebSession>, StoreError>> + Send;
+    /// Remembers that the session was used at `seen`.
+    fn touch_session(
+        &self,
+        token_sha256: [u8; 32],
+        seen: WallTime,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
     fn drop_session(&self, token_sha256: [u8; 32]) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// The ended login a dead session belonged to, so that its page can be told why. Authenticates nothing.
+    fn ended_session(
+        &self,
+        token_sha256: [u8; 32],
+    ) -> impl Future<Output = Result<Option<Login>, StoreError>> + Send;
+    /// Logins without an end whose web sessions have all run out by `now`. Logins that never had one do not expire.
+    fn expired_logins(&self, now: WallTime) -> impl Future<Output = Result<Vec<Login>, StoreError>> + Send;
 
     /// Cheap when nothing changed.
     fn changes_since(&self, seq: u64) -> impl Future<Output = Result<Changes, StoreError>> + Send;
@@ -151,8 +218,6 @@ pub trait Store: Send + Sync + 'static {
         what: &str,
         outcome: &str,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// The audit log, newest first.
+    fn audit_log(&self, limit: u32) -> impl Future<Output = Result<Vec<AuditLine>, StoreError>> + Send;
 }
-
-/// Seals digest hashes at rest. Read from `secret.key` in the data folder, made at first start.
-#[derive(Clone)]
-pub struct SealingKey(pub Secret);

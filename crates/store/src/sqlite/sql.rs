@@ -1,0 +1,147 @@
+//! All SQL of this backend, so that another database is one more such file.
+
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+pub(super) const COMMIT: &str = "COMMIT";
+pub(super) const ROLLBACK: &str = "ROLLBACK";
+pub(super) const BEGIN_READ: &str = "BEGIN";
+
+pub(super) const META_GET: &str = "SELECT value FROM meta WHERE name = ?";
+pub(super) const META_PUT: &str = "INSERT INTO meta (name, value) VALUES (?, ?)";
+
+// Bindings. One statement for a whole batch: every statement costs a hop to the connection's thread and back.
+pub(super) const BINDINGS_DROP: &str = "DELETE FROM bindings WHERE (aor, contact) IN
+    (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
+pub(super) const BINDINGS_PUT: &str = "INSERT OR REPLACE INTO bindings (aor, contact, instance, reg_id, body)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)";
+pub(super) const BINDINGS_ALL: &str = "SELECT body FROM bindings ORDER BY aor, contact, instance, reg_id";
+// '@' is followed by 'A' in ASCII: everything between is this user at some domain.
+pub(super) const BINDINGS_OF_DEVICE_DROP: &str =
+    "DELETE FROM bindings WHERE aor >= ?1 || '@' AND aor < ?1 || 'A'";
+
+// Call records.
+pub(super) const RECORDS_PUT: &str = "INSERT OR REPLACE INTO call_records
+    (call, direction, from_number, to_number, started, answered, ended, agent, login, device,
+     to_agent, to_login, to_device, trunk, a_call_id, b_call_id, end_reason, peer_status, a_figures, b_figures)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+     value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
+     value ->> 16, value ->> 17, value ->> 18, value ->> 19 FROM json_each(?)";
+macro_rules! records {
+    ($rest:literal) => {
+        concat!(
+            "SELECT call, direction, from_number, to_number, started, answered, ended, agent, login, device, to_agent, \
+             to_login, to_device, trunk, a_call_id, b_call_id, end_reason, peer_status, a_figures, b_figures \
+             FROM call_records ",
+            $rest
+        )
+    };
+}
+pub(super) const RECORDS_NEWEST: &str = records!("ORDER BY started DESC, call DESC LIMIT ?");
+pub(super) const RECORD: &str = records!("WHERE call = ?");
+pub(super) const RECORDS_CLOSE_LOST: &str =
+    "UPDATE call_records SET ended = ?, end_reason = ? WHERE ended IS NULL";
+
+// Agents and devices.
+macro_rules! agents {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, login_name, display_name, extension, typology, dids, outbound_number, enabled, password_hash, \
+             last_device FROM agents ",
+            $rest
+        )
+    };
+}
+pub(super) const AGENTS_ALL: &str = agents!("ORDER BY id");
+pub(super) const AGENT_BY_KEY: &str = agents!("WHERE login_key = ?");
+pub(super) const AGENT_BY_ID: &str = agents!("WHERE id = ?");
+pub(super) const AGENTS_OF: &str = agents!("WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id");
+pub(super) const AGENTS_TAKEN: &str = "SELECT j.key AS at, 'login_name' AS field, a.login_name AS holder
+        FROM json_each(?1) j JOIN agents a ON a.login_key = j.value ->> 'key'
+    UNION ALL SELECT j.key, 'extension', a.login_name
+        FROM json_each(?1) j JOIN agents a ON a.extension = j.value ->> 'extension'
+    ORDER BY 1, 2 DESC LIMIT 1";
+pub(super) const AGENTS_ADD: &str = "INSERT INTO agents
+    (login_name, login_key, display_name, extension, typology, dids, outbound_number, password_hash)
+    SELECT value ->> 'login_name', value ->> 'key', value ->> 'display_name', value ->> 'extension',
+        value ->> 'typology', value ->> 'dids', value ->> 'outbound_number', value ->> 'password_hash'
+    FROM json_each(?) WHERE true RETURNING id, login_key";
+pub(super) const AGENT_REMOVE: &str = "DELETE FROM agents WHERE id = ?";
+pub(super) const AGENT_PASSWORD: &str = "UPDATE agents SET password_hash = ? WHERE id = ?";
+pub(super) const AGENT_CLAIM: &str = "SELECT last_epoch FROM agents WHERE id = ? AND enabled = 1";
+pub(super) const AGENT_SAT_DOWN: &str =
+    "UPDATE agents SET last_epoch = ?1, last_device = coalesce(?2, last_device) WHERE id = ?3";
+
+macro_rules! devices {
+    ($rest:literal) => {
+        concat!("SELECT id, name, label, site, floor, ha1, enabled FROM devices ", $rest)
+    };
+}
+pub(super) const DEVICES_ALL: &str = devices!("ORDER BY id");
+pub(super) const DEVICES_OF: &str = devices!("WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id");
+pub(super) const DEVICES_TAKEN: &str = "SELECT j.key AS at, 'name' AS field, d.name AS holder
+    FROM json_each(?1) j JOIN devices d ON d.name = j.value ->> 'name' ORDER BY 1 LIMIT 1";
+pub(super) const DEVICES_ADD: &str = "INSERT INTO devices (name, label, site, floor, ha1)
+    SELECT value ->> 'name', value ->> 'label', value ->> 'site', value ->> 'floor', unhex(value ->> 'ha1')
+    FROM json_each(?) WHERE true RETURNING id, name";
+pub(super) const DEVICE_REMOVE: &str = "DELETE FROM devices WHERE id = ? RETURNING name";
+pub(super) const DEVICE_CLAIM: &str = "SELECT 1 FROM devices WHERE id = ? AND enabled = 1";
+
+// Logins.
+macro_rules! logins {
+    ($rest:literal) => {
+        concat!(
+            "SELECT l.id, l.agent, l.epoch, l.device, l.since, l.source, l.ended_at, l.ended_why, l.ended_from \
+             FROM logins l ",
+            $rest
+        )
+    };
+}
+pub(super) const LOGINS_OPEN: &str = logins!("WHERE ended_at IS NULL ORDER BY id");
+pub(super) const LOGINS_NEWEST: &str = logins!("ORDER BY id DESC LIMIT ?");
+pub(super) const LOGINS_OF: &str = logins!("WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id");
+pub(super) const LOGIN: &str = logins!("WHERE id = ?");
+pub(super) const LOGIN_OF_AGENT: &str = logins!("WHERE agent = ? AND ended_at IS NULL");
+pub(super) const LOGIN_AT_DEVICE: &str = logins!("WHERE device = ? AND ended_at IS NULL");
+pub(super) const LOGIN_TAKEOVERS: &str =
+    "SELECT count(*) FROM logins WHERE agent = ? AND ended_why = 'taken_over' AND ended_at > ?";
+pub(super) const LOGIN_ADD: &str = "INSERT INTO logins (agent, epoch, device, since, source)
+    VALUES (?, ?, ?, ?, ?) RETURNING id";
+pub(super) const LOGIN_END: &str = "UPDATE logins SET ended_at = ?, ended_why = ?, ended_from = ?
+    WHERE id = ? AND ended_at IS NULL";
+pub(super) const LOGINS_EXPIRED: &str = logins!(
+    "WHERE l.ended_at IS NULL
+       AND EXISTS (SELECT 1 FROM web_sessions s WHERE s.login = l.id)
+       AND NOT EXISTS (SELECT 1 FROM web_sessions s WHERE s.login = l.id AND s.dead = 0 AND s.expires > ?)
+     ORDER BY l.id"
+);
+
+// Web sessions.
+pub(super) const SESSION_PUT: &str = "INSERT OR REPLACE INTO web_sessions
+    (token, agent, login, csrf, created, expires, seen, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+// A session of a login lives only while its login does: the join stands behind the tombstone mark.
+pub(super) const SESSION: &str =
+    "SELECT s.token, s.agent, s.login, s.csrf, s.created, s.expires, s.seen, s.source
+    FROM web_sessions s LEFT JOIN logins l ON l.id = s.login
+    WHERE s.token = ? AND s.dead = 0 AND s.expires > ? AND (s.login IS NULL OR l.ended_at IS NULL)";
+pub(super) const SESSION_TOUCH: &str = "UPDATE web_sessions SET seen = ? WHERE token = ? AND dead = 0";
+pub(super) const SESSION_DROP: &str = "DELETE FROM web_sessions WHERE token = ? AND dead = 0";
+pub(super) const SESSION_ENDED: &str =
+    logins!("JOIN web_sessions s ON s.login = l.id WHERE s.token = ? AND l.ended_at IS NOT NULL");
+pub(super) const SESSION_TAKE_PENDING: &str = "DELETE FROM web_sessions
+    WHERE token = ? AND agent = ? AND login IS NULL AND dead = 0 AND expires > ? RETURNING created, source";
+// The page of an ended login may ask why for as long as its cookie would have lived.
+pub(super) const SESSIONS_BURY: &str = "UPDATE web_sessions SET dead = 1, csrf = '' WHERE login = ?";
+pub(super) const SESSIONS_PRUNE: &str =
+    "DELETE FROM web_sessions WHERE expires < ? AND (login IS NULL OR dead = 1)";
+pub(super) const SESSIONS_OF_AGENT_DROP: &str = "DELETE FROM web_sessions WHERE agent = ? AND login IS NULL";
+
+// Changes.
+pub(super) const CHANGES_MAX: &str = "SELECT coalesce(max(seq), 0) FROM changes";
+pub(super) const CHANGES_SINCE: &str = "SELECT kind, id FROM changes WHERE seq > ? ORDER BY seq";
+pub(super) const CHANGES_PRUNE: &str = "DELETE FROM changes WHERE seq < (SELECT max(seq) FROM changes) - ?";
+
+// Audit.
+pub(super) const AUDIT_ADD: &str =
+    "INSERT INTO audit (at, who, source, what, outcome) VALUES (?, ?, ?, ?, ?) RETURNING id";
+pub(super) const AUDIT_PRUNE: &str = "DELETE FROM audit WHERE id <= ?";
+pub(super) const AUDIT_NEWEST: &str =
+    "SELECT at, who, source, what, outcome FROM audit ORDER BY id DESC LIMIT ?";

@@ -1,0 +1,104 @@
+//! What every store must do, told once and held against each of them. A new backend is one more line in `stores!`.
+
+mod scenes;
+
+use scenes::Kit;
+
+macro_rules! stores {
+    ($($scene:ident)*) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scene() { crate::scenes::$scene(&crate::scenes::kit(store::Memory::new())).await; })*
+        }
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scene() {
+                let folder = crate::scenes::Folder::new(stringify!($scene));
+                let store = crate::scenes::open(&folder).await;
+                crate::scenes::$scene(&crate::scenes::kit(store)).await;
+            })*
+        }
+    };
+}
+
+stores! {
+    names_and_extensions_are_unique_whatever_the_case
+    a_bad_line_in_a_thousand_adds_nothing
+    bindings_are_what_the_last_register_said
+    a_later_write_of_a_batch_sees_the_earlier_one
+    records_begin_end_and_are_closed_after_a_crash
+    a_login_is_granted_and_its_session_rotated
+    a_phone_with_somebody_at_it_is_in_use
+    a_takeover_needs_the_epoch_that_was_shown_and_leaves_a_tombstone
+    a_pending_session_is_used_once
+    no_more_than_five_takeovers_an_hour
+    logging_out_frees_the_phone
+    removing_a_phone_or_an_agent_ends_the_login
+    sessions_run_out_and_so_do_their_logins
+    changes_are_told_once_in_full_and_then_one_by_one
+    the_audit_log_keeps_its_order
+    many_tasks_claim_at_once_and_nobody_sits_twice
+}
+
+#[tokio::test]
+async fn acknowledged_rows_are_there_after_reopening_and_hashes_need_their_key() {
+    let folder = scenes::Folder::new("reopen");
+    {
+        let kit: Kit<_> = scenes::kit(scenes::open(&folder).await);
+        scenes::logged_in_with_a_binding(&kit).await;
+        // No close: as after kill -9, the log alone has the rows.
+    }
+    let again = scenes::kit(scenes::open(&folder).await);
+    scenes::still_logged_in_with_a_binding(&again).await;
+    let raw = std::fs::read(folder.file()).unwrap_or_default();
+    let wal = std::fs::read(folder.file().with_extension("db-wal")).unwrap_or_default();
+    assert!(
+        ![raw, wal].concat().windows(16).any(|window| window == [0xA1; 16]),
+        "the hash lies open in the file"
+    );
+    let other = store::Sqlite::open(folder.file(), store::SealingKey::generate([9; 32])).await;
+    assert!(other.err().unwrap().to_string().contains("another key"));
+}
+
+#[tokio::test]
+async fn only_the_owner_may_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = scenes::Folder::new("modes");
+    let kit = scenes::kit(scenes::open(&folder).await);
+    scenes::logged_in_with_a_binding(&kit).await;
+    for entry in std::fs::read_dir(folder.file().parent().unwrap()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
+    }
+    let mode = std::fs::metadata(folder.file().parent().unwrap()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_on_one_file_see_each_other() {
+    let folder = scenes::Folder::new("two");
+    let one = scenes::kit(scenes::open(&folder).await);
+    let two = scenes::kit(scenes::open(&folder).await);
+    scenes::what_one_writes_the_other_is_told(&one, &two).await;
+}
+
+#[tokio::test]
+async fn a_request_dropped_half_way_leaves_nothing_half_done() {
+    let folder = scenes::Folder::new("dropped");
+    let kit = scenes::kit(scenes::open(&folder).await);
+    scenes::dropped_claims_leave_no_transaction_open(&kit).await;
+}
+
+#[tokio::test]
+async fn ten_thousand_interleavings_of_claims_never_seat_anybody_twice() {
+    scenes::interleavings(&scenes::kit(store::Memory::new()), 10_000).await;
+    let folder = scenes::Folder::new("interleavings");
+    scenes::interleavings(&scenes::kit(scenes::open(&folder).await), 300).await;
+}
+
+#[tokio::test]
+async fn ten_thousand_rows_come_in_at_once() {
+    let folder = scenes::Folder::new("bulk");
+    let kit = scenes::kit(scenes::open(&folder).await);
+    scenes::bulk(&kit, 10_000).await;
+}
