@@ -1,1 +1,25 @@
-//! placeholder
+//! Media: who hears whom, over which ports, in which codec. SDP is read here and nowhere else, and every packet of a
+//! call passes through [`Machine`], which owns no socket and no clock: it is told what arrived and says what to send.
+//!
+//! A leg's media comes from one address, learned from the signalling and at most five packets, then locked. What
+//! leaves us towards a leg is one stream with one SSRC and unbroken sequence numbers and timestamps for as long as
+//! the call lives, whoever speaks at the other side.
+
+#![forbid(unsafe_code)]
+
+mod chance;
+mod command;
+mod dtmf;
+mod figures;
+mod latch;
+mod leg;
+mod machine;
+mod negotiate;
+mod packet;
+mod ports;
+mod rtcp;
+pub mod sdp;
+mod stream;
+mod watch;
+
+pub use machine::{Forward, Machine, MediaConfig, Share, SocketOp};

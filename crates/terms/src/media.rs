@@ -124,4 +124,7 @@ pub struct LegFigures {
     pub round_trip_us: Option<u32>,
     /// Packets dropped because they came from an address that is not the leg's.
     pub strangers: u64,
+    /// Packets dropped although they came from the leg: no RTP, or a payload type nobody agreed to.
+    #[serde(default)]
+    pub rubbish: u64,
 }

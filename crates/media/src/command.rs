@@ -1,0 +1,149 @@
+//! The three verbs: an offer passes from one leg to the other, an answer passes back and puts both into force, a
+//! release gives everything back.
+
+use crate::leg::{LegState, NO_ROUTE, Route};
+use crate::machine::{Machine, Pending, Queued};
+use crate::negotiate::{self, Agreement, Said};
+use bytes::Bytes;
+use std::net::IpAddr;
+use terms::{CallId, Instant, Leg, LegFigures, MediaCommand, MediaEvent, MediaFailure, Turn};
+
+impl Machine {
+    pub fn command(&mut self, now: Instant, command: MediaCommand) {
+        match command {
+            MediaCommand::Offer { call, turn, from, sdp, source, to_kind: terms::PortKind::Rtp } => {
+                if let Err(why) = self.offer(now, call, turn, from, &sdp, source) {
+                    self.event(MediaEvent::Failed { call, turn, why });
+                }
+            }
+            MediaCommand::Answer { call, turn, from, sdp, source } => {
+                if let Err(why) = self.answer(now, call, turn, from, &sdp, source) {
+                    self.event(MediaEvent::Failed { call, turn, why });
+                }
+            }
+            MediaCommand::Release { call } => self.release(call),
+        }
+    }
+
+    fn offer(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        turn: Turn,
+        from: Leg,
+        sdp: &Bytes,
+        source: IpAddr,
+    ) -> Result<(), MediaFailure> {
+        let slot = self.slot_of(id);
+        let prefer = slot.and_then(|s| self.history_at(s, from));
+        let offer = negotiate::hear(sdp, prefer)?;
+        let slot = match slot {
+            Some(slot) => slot,
+            None => self.begin(now, id).ok_or(MediaFailure::NoPorts)?,
+        };
+        let Some(Some(call)) = self.calls.get_mut(slot as usize) else { return Err(MediaFailure::NoPorts) };
+        let told = negotiate::relay_offer(&offer, &call.leg(from.other()).history);
+        let draft = Box::new(told.clone());
+        // What was agreed stays in force until an answer replaces it (RFC 3264 §8); only the offer is remembered.
+        call.remember(Box::new(Pending { turn, from, offer, source, told }));
+        self.queue(Queued::Say { call: id, turn, to: from.other(), draft });
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        turn: Turn,
+        from: Leg,
+        sdp: &Bytes,
+        source: IpAddr,
+    ) -> Result<(), MediaFailure> {
+        let slot = self.slot_of(id).ok_or(MediaFailure::NoOffer)?;
+        let Some(Some(call)) = self.calls.get_mut(slot as usize) else { return Err(MediaFailure::NoOffer) };
+        let at = call
+            .pending
+            .iter()
+            .position(|p| p.turn == turn && p.from == from.other())
+            .ok_or(MediaFailure::NoOffer)?;
+        let pending = call.pending.get(at).ok_or(MediaFailure::NoOffer)?;
+        let answer = negotiate::hear(sdp, Some(pending.told.at))?;
+        let agreement = negotiate::relay_answer(&pending.offer, &pending.told, &answer)?;
+        // Older offers were overtaken by this one. It stays itself, for the answers of other forks.
+        call.pending.retain(|p| p.turn >= turn);
+        let Some(place) = call.pending.iter().position(|p| p.turn == turn) else { return Err(MediaFailure::NoOffer) };
+        let pending = call.pending.remove(place);
+        let (offerer, answerer) = call.both(from.other());
+        apply(now, &pending, &answer, source, &agreement, offerer, answerer);
+        call.pending.push(pending);
+        self.watch_legs(slot);
+        self.queue(Queued::Say { call: id, turn, to: from.other(), draft: Box::new(agreement.answer) });
+        Ok(())
+    }
+
+    fn release(&mut self, id: CallId) {
+        let Some(mut call) = self.slot_of(id).and_then(|slot| self.forget(slot)) else {
+            // Whoever asks waits for the figures, even of a call that never had media.
+            let (a, b) = (LegFigures::default(), LegFigures::default());
+            return self.event(MediaEvent::Released { call: id, a, b });
+        };
+        for leg in [Leg::A, Leg::B] {
+            if let Some((digit, duration_ms)) = call.leg(leg).dtmf.flush() {
+                self.event(MediaEvent::Dtmf { call: id, leg, digit, duration_ms });
+            }
+        }
+        self.event(MediaEvent::Released { call: id, a: call.a.figures(), b: call.b.figures() });
+    }
+
+    fn history_at(&self, slot: u32, leg: Leg) -> Option<usize> {
+        let call = self.calls.get(slot as usize)?.as_ref()?;
+        let history = match leg {
+            Leg::A => &call.a.history,
+            Leg::B => &call.b.history,
+        };
+        (!history.lines.is_empty()).then_some(history.at)
+    }
+}
+
+/// Puts an answered offer into force on both legs.
+fn apply(
+    now: Instant,
+    pending: &Pending,
+    answer: &Said,
+    answer_source: IpAddr,
+    agreement: &Agreement,
+    offerer: &mut LegState,
+    answerer: &mut LegState,
+) {
+    let offerer_anew = offerer.expect(&pending.offer, pending.source);
+    let answerer_anew = answerer.expect(answer, answer_source);
+    offerer.routes.fill(Route::NONE);
+    answerer.routes.fill(Route::NONE);
+    for c in &agreement.codecs {
+        route(offerer, c.offerer, Route { pt: c.answered, codec: c.codec });
+        route(answerer, c.offered, Route { pt: c.offerer, codec: c.codec });
+    }
+    for c in &agreement.codecs {
+        // Phones that answer with numbers of their own also send with them.
+        route(answerer, c.answered, Route { pt: c.offerer, codec: c.codec });
+    }
+    offerer.mux = pending.offer.voice.mux;
+    answerer.mux = agreement.answerer_mux;
+    let first = agreement.codecs.iter().map(|c| c.codec).find(|c| c.is_voice());
+    offerer.codec = first;
+    answerer.codec = first;
+    offerer.allow(now, agreement.offerer_sends, offerer_anew);
+    answerer.allow(now, agreement.answerer_sends, answerer_anew);
+    let (answer_draft, told) = (&agreement.answer, &pending.told);
+    offerer.history.settle(&answer_draft.lines, answer_draft.at, &answer_draft.voice.formats, offerer.mux);
+    answerer.history.settle(&told.lines, told.at, &told.voice.formats, answerer.mux);
+}
+
+/// The first meaning of a number stays.
+fn route(leg: &mut LegState, pt: u8, to: Route) {
+    if let Some(place) = leg.routes.get_mut(usize::from(pt))
+        && place.pt == NO_ROUTE
+    {
+        *place = to;
+    }
+}

@@ -1,0 +1,172 @@
+//! One side of a call as media sees it: its ports, what is agreed, whom we listen to, what we send, how it arrives.
+
+use crate::chance::Chance;
+use crate::dtmf::Dtmf;
+use crate::figures::Inbound;
+use crate::latch::Latch;
+use crate::negotiate::{History, Said};
+use crate::sdp::{self, Codec, Draft};
+use crate::stream::Out;
+use bytes::Bytes;
+use std::net::{IpAddr, SocketAddr};
+use terms::{Instant, LegFigures};
+
+/// No payload type of the other leg corresponds.
+pub const NO_ROUTE: u8 = 0xff;
+
+/// Sender reports remembered for the round trip; a peer answers the latest or the one before.
+const REPORTS_MAX: usize = 4;
+
+/// What a payload type of this leg becomes at the other.
+#[derive(Clone, Copy)]
+pub struct Route {
+    pub pt: u8,
+    pub codec: Codec,
+}
+
+impl Route {
+    pub const NONE: Route = Route { pt: NO_ROUTE, codec: Codec::Pcmu };
+}
+
+pub struct LegState {
+    /// The even port; RTCP is on the odd one above.
+    pub port: u16,
+    pub history: History,
+    /// Family of the peer's last description; our address to it is of the same.
+    pub v6: Option<bool>,
+    session: u32,
+    version: u32,
+    said: Bytes,
+
+    /// By incoming payload type.
+    pub routes: [Route; 128],
+    /// An answer is in force.
+    pub agreed: bool,
+    /// Agreed that this leg sends and the other receives.
+    pub sends: bool,
+    pub mux: bool,
+    pub codec: Option<Codec>,
+
+    pub latch: Latch,
+    pub rtcp_signalled: Option<SocketAddr>,
+    pub rtcp_learned: Option<SocketAddr>,
+    pub out: Out,
+    pub inbound: Inbound,
+    pub dtmf: Dtmf,
+    reports: [Option<(u32, Instant)>; REPORTS_MAX],
+    next_report: usize,
+
+    /// When the last accepted packet came, or when it was agreed that some should.
+    pub alive_at: Instant,
+    pub silent: bool,
+    /// An entry of the watch list stands for this leg.
+    pub watched: bool,
+}
+
+impl LegState {
+    pub fn new(port: u16, roam_24: bool, chance: &mut Chance) -> LegState {
+        LegState {
+            port,
+            history: History::default(),
+            v6: None,
+            // RFC 8866 §5.2: a number nobody else uses; 31 bits, since some phones read it into an int.
+            session: chance.next_u32() >> 1,
+            version: 0,
+            said: Bytes::new(),
+            routes: [Route::NONE; 128],
+            agreed: false,
+            sends: false,
+            mux: false,
+            codec: None,
+            latch: Latch::new(roam_24),
+            rtcp_signalled: None,
+            rtcp_learned: None,
+            out: Out::new(chance),
+            inbound: Inbound::default(),
+            dtmf: Dtmf::default(),
+            reports: [None; REPORTS_MAX],
+            next_report: 0,
+            alive_at: Instant::default(),
+            silent: false,
+            watched: false,
+        }
+    }
+
+    /// Our description for this leg. The version rises by one whenever anything else in it differs from what this leg
+    /// was told last (RFC 3264 §8), and only then.
+    pub fn say(&mut self, draft: &Draft, address: IpAddr) -> Bytes {
+        let same = sdp::write(draft, self.session, self.version, address, self.port);
+        if self.version > 0 && same == self.said {
+            return same;
+        }
+        self.version = self.version.wrapping_add(1);
+        self.said = sdp::write(draft, self.session, self.version, address, self.port);
+        self.said.clone()
+    }
+
+    /// Takes over where this leg is to be found. True if it has to be learned anew.
+    pub fn expect(&mut self, said: &Said, source: IpAddr) -> bool {
+        self.v6 = Some(said.family_is_v6);
+        let anew = self.latch.expect(said.rtp, source);
+        if anew || said.rtcp.is_some() && said.rtcp != self.rtcp_signalled {
+            self.rtcp_signalled = said.rtcp;
+            self.rtcp_learned = None;
+        }
+        anew
+    }
+
+    /// Takes over what this leg may send. `at` is when it was agreed.
+    pub fn allow(&mut self, at: Instant, sends: bool, anew: bool) {
+        if sends && (anew || !self.sends || !self.agreed) {
+            self.alive_at = at;
+            self.silent = false;
+        }
+        self.sends = sends;
+        self.agreed = true;
+    }
+
+    /// Where RTP for this leg goes.
+    pub fn target(&self) -> Option<SocketAddr> {
+        self.latch.target()
+    }
+
+    /// Where RTCP for this leg goes and from which of our ports (RFC 5761 §5.1.1).
+    pub fn rtcp_target(&self) -> Option<(u16, SocketAddr)> {
+        if self.mux {
+            return Some((self.port, self.target()?));
+        }
+        let to = match (self.rtcp_learned, self.rtcp_signalled, self.latch.locked()) {
+            (Some(learned), _, _) => learned,
+            (None, Some(signalled), Some(locked)) if signalled.ip() == locked.ip() => signalled,
+            (None, Some(signalled), None) => signalled,
+            // Behind a NAT we do not know its RTCP port until it speaks.
+            _ => return None,
+        };
+        Some((self.port.saturating_add(1), to))
+    }
+
+    /// Remembers a sender report passed on to this leg, by the middle of its NTP time (RFC 3550 §6.4.1, LSR).
+    pub fn report_sent(&mut self, ntp_middle: u32, at: Instant) {
+        if let Some(place) = self.reports.get_mut(self.next_report) {
+            *place = Some((ntp_middle, at));
+        }
+        self.next_report = (self.next_report + 1) % REPORTS_MAX;
+    }
+
+    pub fn report_sent_at(&self, ntp_middle: u32) -> Option<Instant> {
+        self.reports.iter().flatten().find(|(ntp, _)| *ntp == ntp_middle).map(|(_, at)| *at)
+    }
+
+    pub fn figures(&self) -> LegFigures {
+        LegFigures {
+            codec: self.codec.map(|c| c.name().to_owned()).unwrap_or_default(),
+            packets: self.inbound.packets,
+            octets: self.inbound.octets,
+            lost: self.inbound.lost(),
+            jitter_us: self.inbound.jitter_us(),
+            round_trip_us: self.inbound.round_trip_us,
+            strangers: self.inbound.strangers,
+            rubbish: self.inbound.rubbish,
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! The machine: what it is made of and how it is driven.
+//!
+//! Whoever drives it hands in commands, packets and time, then takes out socket changes *before* events: a port that
+//! cannot be opened is reported with [`Machine::socket_failed`], and the description that would have named it is
+//! written with another one.
+
+use crate::chance::Chance;
+use crate::leg::LegState;
+use crate::negotiate::Said;
+use crate::ports::Ports;
+use crate::sdp::Draft;
+use crate::watch::Watch;
+use ahash::RandomState;
+use smallvec::SmallVec;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use terms::{CallId, Instant, Leg, MediaEvent, MediaFailure, Turn};
+
+/// Open offers of one call: both sides at once (glare), each with one that was given up without a word.
+const PENDING_MAX: usize = 4;
+
+/// Pairs tried for one leg when other programs sit on our ports.
+const SOCKET_TRIES_MAX: u8 = 8;
+
+/// Which part of the port range a machine uses when several share it: every `of`-th pair, beginning with `index`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub index: u16,
+    pub of: u16,
+}
+
+impl Share {
+    pub const ALL: Share = Share { index: 0, of: 1 };
+}
+
+#[derive(Clone, Debug)]
+pub struct MediaConfig {
+    /// The address written into our descriptions.
+    pub advertise: IpAddr,
+    /// The same for peers of the other family, where the host has both.
+    pub advertise_other: Option<IpAddr>,
+    /// Even ports carry RTP, the odd ones above them RTCP.
+    pub ports: RangeInclusive<u16>,
+    pub share: Share,
+    /// Let a phone that fell silent come back from another host of its /24 (a NAT with several addresses).
+    pub roam_24: bool,
+}
+
+impl MediaConfig {
+    /// Twenty thousand ports below the ones Linux gives out for outgoing connections.
+    pub fn new(advertise: IpAddr) -> MediaConfig {
+        MediaConfig {
+            advertise,
+            advertise_other: None,
+            ports: 10_000..=29_999,
+            share: Share::ALL,
+            roam_24: false,
+        }
+    }
+
+    /// Our address for a peer of the given family.
+    pub(crate) fn advertise_to(&self, v6: Option<bool>) -> IpAddr {
+        match v6 {
+            Some(v6) if v6 != self.advertise.is_ipv6() => {
+                self.advertise_other.filter(|a| a.is_ipv6() == v6).unwrap_or(self.advertise)
+            }
+            _ => self.advertise,
+        }
+    }
+}
+
+/// Send the first `len` bytes of the packet from our `port` to `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    pub port: u16,
+    pub to: SocketAddr,
+    pub len: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketOp {
+    Open(u16),
+    Close(u16),
+}
+
+pub struct Machine {
+    pub(crate) config: MediaConfig,
+    pub(crate) chance: Chance,
+    pub(crate) ports: Ports,
+    pub(crate) calls: Vec<Option<Call>>,
+    free: Vec<u32>,
+    by_id: HashMap<CallId, u32, RandomState>,
+    /// By port less the first of the range: whose it is.
+    by_port: Vec<Option<Owner>>,
+    events: VecDeque<Queued>,
+    sockets: VecDeque<SocketOp>,
+    pub(crate) watch: Watch,
+}
+
+/// Whose port it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Owner {
+    pub slot: u32,
+    pub leg: Leg,
+}
+
+pub(crate) struct Call {
+    pub id: CallId,
+    pub a: LegState,
+    pub b: LegState,
+    pub pending: SmallVec<[Box<Pending>; 2]>,
+    pub socket_tries: u8,
+}
+
+/// An offer that waits for its answer, and for more of them from other forks.
+pub(crate) struct Pending {
+    pub turn: Turn,
+    pub from: Leg,
+    pub offer: Said,
+    pub source: IpAddr,
+    pub told: Draft,
+}
+
+/// An event on its way out. Descriptions are written at the last moment, when the ports are known to be open.
+pub(crate) enum Queued {
+    Event(MediaEvent),
+    Say { call: CallId, turn: Turn, to: Leg, draft: Box<Draft> },
+}
+
+impl Call {
+    pub fn leg(&mut self, leg: Leg) -> &mut LegState {
+        match leg {
+            Leg::A => &mut self.a,
+            Leg::B => &mut self.b,
+        }
+    }
+
+    /// The leg and the one opposite.
+    pub fn both(&mut self, leg: Leg) -> (&mut LegState, &mut LegState) {
+        match leg {
+            Leg::A => (&mut self.a, &mut self.b),
+            Leg::B => (&mut self.b, &mut self.a),
+        }
+    }
+
+    /// A new offer; the same one again replaces itself, and the oldest makes room.
+    pub fn remember(&mut self, pending: Box<Pending>) {
+        self.pending.retain(|p| p.turn != pending.turn);
+        if self.pending.len() >= PENDING_MAX {
+            self.pending.remove(0);
+        }
+        self.pending.push(pending);
+    }
+}
+
+impl Machine {
+    /// `seed` decides ports, SSRCs and first sequence numbers; draw it from the operating system.
+    pub fn new(config: MediaConfig, seed: [u8; 32]) -> Machine {
+        let mut chance = Chance::new(seed);
+        let mut key = || u64::from(chance.next_u32()) << 32 | u64::from(chance.next_u32());
+        let hasher = RandomState::with_seeds(key(), key(), key(), key());
+        let span = usize::from(config.ports.end().saturating_sub(*config.ports.start())) + 1;
+        Machine {
+            ports: Ports::new(&config.ports, config.share),
+            by_port: vec![None; span],
+            config,
+            chance,
+            calls: Vec::new(),
+            free: Vec::new(),
+            by_id: HashMap::with_hasher(hasher),
+            events: VecDeque::new(),
+            sockets: VecDeque::new(),
+            watch: Watch::default(),
+        }
+    }
+
+    /// The next socket to open or close. To be emptied before [`Machine::poll_event`].
+    pub fn poll_socket(&mut self) -> Option<SocketOp> {
+        self.sockets.pop_front()
+    }
+
+    pub fn poll_event(&mut self) -> Option<MediaEvent> {
+        loop {
+            match self.events.pop_front()? {
+                Queued::Event(event) => return Some(event),
+                Queued::Say { call, turn, to, draft } => {
+                    // A call released meanwhile has nothing to say any more.
+                    let Some(slot) = self.slot_of(call) else { continue };
+                    let config = &self.config;
+                    let Some(Some(found)) = self.calls.get_mut(slot as usize) else { continue };
+                    let leg = found.leg(to);
+                    let sdp = leg.say(&draft, config.advertise_to(leg.v6));
+                    return Some(MediaEvent::Sdp { call, turn, to, sdp });
+                }
+            }
+        }
+    }
+
+    /// A port of an `Open` could not be opened (somebody else has it). Another pair is drawn for the leg.
+    pub fn socket_failed(&mut self, now: Instant, port: u16) {
+        let Some(owner) = self.owner(port) else { return };
+        let pair = port & !1;
+        self.unmap(pair);
+        self.withdraw(pair, port);
+        self.ports.give_broken(now, pair);
+        let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) else { return };
+        call.socket_tries = call.socket_tries.saturating_add(1);
+        let again = call.socket_tries <= SOCKET_TRIES_MAX;
+        let id = call.id;
+        match again.then(|| self.ports.take(now, &mut self.chance)).flatten() {
+            Some(fresh) => {
+                if let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) {
+                    call.leg(owner.leg).port = fresh;
+                }
+                self.open_pair(fresh, owner);
+            }
+            None => {
+                let turns: Vec<Turn> = self.said_turns(id);
+                // The failed leg keeps no port; the other one's goes back with the call.
+                if let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) {
+                    call.leg(owner.leg).port = 0;
+                }
+                self.forget(owner.slot);
+                for turn in turns {
+                    self.event(MediaEvent::Failed { call: id, turn, why: MediaFailure::NoPorts });
+                }
+            }
+        }
+    }
+
+    /// When [`Machine::timeout`] is to be called, if at all.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.watch.next()
+    }
+
+    /// Calls it holds.
+    pub fn calls(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub fn has_call(&self, call: CallId) -> bool {
+        self.by_id.contains_key(&call)
+    }
+
+    /// The even ports in use, for whoever checks that each exists exactly while its call does.
+    pub fn ports_in_use(&self) -> impl Iterator<Item = u16> + '_ {
+        self.ports.out()
+    }
+
+    /// Our even port towards a leg, as its descriptions name it.
+    pub fn port_of(&self, call: CallId, leg: Leg) -> Option<u16> {
+        let call = self.calls.get(self.slot_of(call)? as usize)?.as_ref()?;
+        Some(match leg {
+            Leg::A => call.a.port,
+            Leg::B => call.b.port,
+        })
+    }
+
+    pub(crate) fn slot_of(&self, call: CallId) -> Option<u32> {
+        self.by_id.get(&call).copied()
+    }
+
+    pub(crate) fn event(&mut self, event: MediaEvent) {
+        self.events.push_back(Queued::Event(event));
+    }
+
+    pub(crate) fn queue(&mut self, queued: Queued) {
+        self.events.push_back(queued);
+    }
+
+    #[inline]
+    pub(crate) fn owner(&self, port: u16) -> Option<Owner> {
+        *self.by_port.get(usize::from(port.checked_sub(*self.config.ports.start())?))?
+    }
+
+    /// A new call with a pair for each leg; nothing if the ports do not suffice.
+    pub(crate) fn begin(&mut self, now: Instant, id: CallId) -> Option<u32> {
+        let a = self.ports.take(now, &mut self.chance)?;
+        let Some(b) = self.ports.take(now, &mut self.chance) else {
+            self.ports.give(a);
+            return None;
+        };
+        let roam = self.config.roam_24;
+        let call = Call {
+            id,
+            a: LegState::new(a, roam, &mut self.chance),
+            b: LegState::new(b, roam, &mut self.chance),
+            pending: SmallVec::new(),
+            socket_tries: 0,
+        };
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.calls.push(None);
+                // There are fewer calls than ports, so a slot number always fits.
+                (self.calls.len() - 1) as u32
+            }
+        };
+        if let Some(place) = self.calls.get_mut(slot as usize) {
+            *place = Some(call);
+        }
+        self.by_id.insert(id, slot);
+        self.open_pair(a, Owner { slot, leg: Leg::A });
+        self.open_pair(b, Owner { slot, leg: Leg::B });
+        Some(slot)
+    }
+
+    /// The one place a call ends: its ports are closed and given back here and nowhere else.
+    pub(crate) fn forget(&mut self, slot: u32) -> Option<Call> {
+        let call = self.calls.get_mut(slot as usize)?.take()?;
+        self.by_id.remove(&call.id);
+        self.free.push(slot);
+        self.events.retain(|q| !matches!(q, Queued::Say { call: id, .. } if *id == call.id));
+        for port in [call.a.port, call.b.port].into_iter().filter(|p| *p != 0) {
+            self.unmap(port);
+            self.withdraw(port, 0);
+            self.ports.give(port);
+        }
+        Some(call)
+    }
+
+    fn open_pair(&mut self, port: u16, owner: Owner) {
+        for p in [port, port.saturating_add(1)] {
+            self.map(p, Some(owner));
+            self.sockets.push_back(SocketOp::Open(p));
+        }
+    }
+
+    /// Closes a pair, or takes back an `Open` nobody has acted upon. `failed` was never open.
+    fn withdraw(&mut self, pair: u16, failed: u16) {
+        for p in [pair, pair.saturating_add(1)] {
+            let waiting = self.sockets.iter().position(|op| *op == SocketOp::Open(p));
+            match waiting {
+                Some(at) => drop(self.sockets.remove(at)),
+                None if p == failed => {}
+                None => self.sockets.push_back(SocketOp::Close(p)),
+            }
+        }
+    }
+
+    fn unmap(&mut self, pair: u16) {
+        self.map(pair, None);
+        self.map(pair.saturating_add(1), None);
+    }
+
+    fn map(&mut self, port: u16, owner: Option<Owner>) {
+        let at = port.checked_sub(*self.config.ports.start()).map(usize::from);
+        if let Some(place) = at.and_then(|at| self.by_port.get_mut(at)) {
+            *place = owner;
+        }
+    }
+
+    fn said_turns(&self, call: CallId) -> Vec<Turn> {
+        self.events
+            .iter()
+            .filter_map(|q| match q {
+                Queued::Say { call: id, turn, .. } if *id == call => Some(*turn),
+                _ => None,
+            })
+            .collect()
+    }
+}

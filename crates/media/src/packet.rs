@@ -1,0 +1,151 @@
+//! One packet: whose is it, is it fit, where does it go. Nothing here allocates unless there is something to tell.
+
+use crate::latch::Verdict;
+use crate::leg::NO_ROUTE;
+use crate::machine::{Forward, Machine};
+use crate::rtcp;
+use std::net::SocketAddr;
+use terms::{Instant, MediaEvent};
+
+/// RFC 3550 §5.1: the fixed header.
+const HEADER: usize = 12;
+
+/// What there is to know of an RTP packet before it is believed.
+#[derive(Clone, Copy)]
+struct Rtp {
+    marker: bool,
+    pt: u8,
+    seq: u16,
+    ts: u32,
+    ssrc: u32,
+    /// Where the payload begins and how long it is without padding.
+    payload: usize,
+    octets: usize,
+}
+
+impl Machine {
+    /// A packet arrived on our `port`. It is rewritten in place; what is to be sent is said in the return value.
+    #[inline]
+    pub fn received(&mut self, now: Instant, port: u16, from: SocketAddr, packet: &mut [u8]) -> Option<Forward> {
+        let owner = self.owner(port)?;
+        let call = self.calls.get_mut(owner.slot as usize)?.as_mut()?;
+        let id = call.id;
+        let (me, other) = call.both(owner.leg);
+        if !me.agreed {
+            return None;
+        }
+        // RFC 5761 §4: on a multiplexed port the second byte tells RTCP from RTP.
+        let rtcp_byte = packet.get(1).is_some_and(|b| (192..=223).contains(b));
+        if port & 1 == 1 || me.mux && rtcp_byte {
+            let muxed = port & 1 == 0;
+            return rtcp::relay(now, me, other, from, muxed, packet);
+        }
+        if !me.latch.is_locked_to(from) && !me.latch.might_be(from.ip()) {
+            me.inbound.strangers += 1;
+            return None;
+        }
+        let Some((rtp, route)) = read(packet)
+            .and_then(|rtp| Some((rtp, *me.routes.get(usize::from(rtp.pt))?)))
+            .filter(|(_, route)| route.pt != NO_ROUTE)
+        else {
+            me.inbound.rubbish += 1;
+            return None;
+        };
+        let mut locked_now = false;
+        if !me.latch.is_locked_to(from) {
+            match me.latch.judge(now, from, rtp.ssrc, rtp.seq, me.inbound.last()) {
+                Verdict::Stranger => {
+                    me.inbound.strangers += 1;
+                    return None;
+                }
+                Verdict::LockedNow => locked_now = true,
+                Verdict::Ours | Verdict::Candidate => {}
+            }
+        }
+        let voice = route.codec.is_voice();
+        let new_source = me.inbound.ssrc != Some(rtp.ssrc);
+        me.inbound.heard(now, rtp.ssrc, rtp.seq, rtp.ts, rtp.octets, voice);
+        me.alive_at = now;
+        let back = std::mem::take(&mut me.silent);
+        let mut digits = [None, None];
+        if new_source {
+            digits[0] = me.dtmf.flush();
+            me.dtmf = Default::default();
+        }
+        if voice {
+            me.codec = Some(route.codec);
+            digits[0] = digits[0].or_else(|| me.dtmf.voice(now));
+        } else if let Some(payload) = packet.get(rtp.payload..rtp.payload + rtp.octets) {
+            let [lost, ended] = me.dtmf.heard(now, rtp.ts, payload);
+            digits = [digits[0].or(lost), ended];
+        }
+        let forward = match other.target() {
+            Some(to) if me.sends => {
+                let place = other.out.place(now, rtp.ssrc, rtp.seq, rtp.ts);
+                let marker = rtp.marker || place.fresh && voice;
+                rewrite(packet, marker, route.pt, place.seq, place.ts, other.out.ssrc);
+                Some(Forward { port: other.port, to, len: packet.len() })
+            }
+            _ => {
+                // Held back, not lost: the listener's sequence goes on without a gap when it resumes.
+                other.out.pause();
+                None
+            }
+        };
+        let watch = back && me.sends && !me.watched;
+        if locked_now || back || digits != [None, None] {
+            for (digit, duration_ms) in digits.into_iter().flatten() {
+                self.event(MediaEvent::Dtmf { call: id, leg: owner.leg, digit, duration_ms });
+            }
+            if locked_now || back {
+                self.event(MediaEvent::Flowing { call: id, leg: owner.leg });
+            }
+            if watch {
+                self.watch_legs(owner.slot);
+            }
+        }
+        forward
+    }
+}
+
+/// RFC 3550 §5.1 and appendix A.1: version 2, and CSRC list, extension and padding lie within the packet.
+#[inline]
+fn read(packet: &[u8]) -> Option<Rtp> {
+    let (head, rest) = packet.split_first_chunk::<HEADER>()?;
+    if head[0] >> 6 != 2 {
+        return None;
+    }
+    let mut payload = HEADER + usize::from(head[0] & 0x0f) * 4;
+    if head[0] & 0x10 != 0 {
+        // RFC 3550 §5.3.1: profile and length in words.
+        let &[_, _, high, low] = packet.get(payload..payload + 4)? else { return None };
+        payload += 4 + usize::from(u16::from_be_bytes([high, low])) * 4;
+    }
+    let mut octets = packet.len().checked_sub(payload)?;
+    if head[0] & 0x20 != 0 {
+        let padding = usize::from(*rest.last()?);
+        if padding == 0 {
+            return None;
+        }
+        octets = octets.checked_sub(padding)?;
+    }
+    Some(Rtp {
+        marker: head[1] & 0x80 != 0,
+        pt: head[1] & 0x7f,
+        seq: u16::from_be_bytes([head[2], head[3]]),
+        ts: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
+        ssrc: u32::from_be_bytes([head[8], head[9], head[10], head[11]]),
+        payload,
+        octets,
+    })
+}
+
+#[inline]
+fn rewrite(packet: &mut [u8], marker: bool, pt: u8, seq: u16, ts: u32, ssrc: u32) {
+    if let Some((head, _)) = packet.split_first_chunk_mut::<HEADER>() {
+        head[1] = u8::from(marker) << 7 | pt & 0x7f;
+        head[2..4].copy_from_slice(&seq.to_be_bytes());
+        head[4..8].copy_from_slice(&ts.to_be_bytes());
+        head[8..12].copy_from_slice(&ssrc.to_be_bytes());
+    }
+}
