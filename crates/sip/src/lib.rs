@@ -4,6 +4,7 @@
 //! or waited for comes out of `poll_output` and `deadline`.
 
 mod check;
+pub mod dialog;
 pub mod digest;
 pub mod draft;
 pub mod framing;
@@ -12,6 +13,7 @@ pub mod message;
 mod name;
 mod nonce;
 mod phrase;
+pub mod transaction;
 pub mod ua;
 pub mod uri;
 pub mod values;

@@ -1,9 +1,31 @@
 //! Whose message is this? The `Ua` owns every transaction and dialog, matches each message once and hands it to one
 //! owner. It retransmits, absorbs retransmissions and keeps the timers; it decides nothing about calls.
 
-use crate::{Draft, Message, ParseError};
+mod admit;
+mod answers;
+mod chance;
+mod echo;
+mod incoming;
+mod respond;
+mod send;
+mod state;
+mod table;
+mod time;
+
+pub use admit::{ALLOW, EXTENSIONS};
+
+use crate::dialog::{Dialog, Phase};
+use crate::transaction::Pace;
+use crate::transaction::key::{Keyring, MatchKey};
+use crate::{Message, ParseError};
+use chance::Chance;
+use state::{Client, Server};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::SocketAddr;
-use terms::{Flow, Instant, Now, Transport};
+use table::Table;
+use terms::{ConnectionId, Flow, Instant, Now, Transport};
+use time::Due;
 
 /// A server transaction that waits for our response.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -45,8 +67,10 @@ pub struct UaConfig {
     /// Keys tags and branches; drawn by the daemon at start, fixed in the simulated world.
     pub seed: [u8; 32],
     pub timers: Timers,
-    /// Server plus client transactions; past it a new request gets 503 with Retry-After.
+    /// Server plus client transactions; past it a new request gets 503 with Retry-After. Requests in dialogs and CANCEL
+    /// may use a quarter more, for they end things.
     pub transactions_max: usize,
+    /// Past it a new INVITE gets 503 with Retry-After, and `request` refuses to send one.
     pub dialogs_max: usize,
 }
 
@@ -60,7 +84,8 @@ pub struct Target {
     pub route: Vec<String>,
 }
 
-/// Who a new request is from and to: complete header values without tags, e.g. `"Ann" <sip:2001@hotseat.test>`.
+/// Who a new request is from and to: complete header values without tags, e.g. `"Ann" <sip:2001@hotseat.test>`. A tag
+/// in `from` is kept, for a request that comes again with credentials (RFC 3261 §22.2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parties {
     pub from: String,
@@ -105,8 +130,11 @@ pub enum UaError {
     DialogGone,
     #[error("the transaction is over")]
     TransactionGone,
-    #[error("too many transactions at once")]
+    #[error("too many transactions or dialogs at once")]
     Full,
+    /// RFC 3261 §14.1: no INVITE in a dialog while another is under way in either direction.
+    #[error("another INVITE is under way in this dialog")]
+    InviteUnderWay,
 }
 
 /// A read-only look at a dialog.
@@ -120,102 +148,248 @@ pub struct DialogInfo {
     pub confirmed: bool,
 }
 
+/// How much the `Ua` holds right now, for metrics and for tests that end at rest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Holds {
+    pub servers: usize,
+    pub clients: usize,
+    pub dialogs: usize,
+    /// Entries in the timer queue, stale ones included.
+    pub timers: usize,
+}
+
 pub struct Ua {
-    _config: UaConfig,
+    config: UaConfig,
+    keys: Keyring,
+    chance: Chance,
+    servers: Table<Server>,
+    by_match: HashMap<MatchKey, u64, ahash::RandomState>,
+    /// Requests outside dialogs by what a merged copy would share with them (RFC 3261 §8.2.2.2).
+    by_merge: HashMap<u128, u64, ahash::RandomState>,
+    clients: Table<Client>,
+    /// By the number in our branch and whether it is the CANCEL of that branch.
+    by_branch: HashMap<(u64, bool), u64, ahash::RandomState>,
+    dialogs: Table<Dialog>,
+    by_dialog: HashMap<u128, u64, ahash::RandomState>,
+    /// How many transactions and dialogs live on each connection; a connection without any closes for nothing.
+    on_connection: HashMap<ConnectionId, u32, ahash::RandomState>,
+    timers: BinaryHeap<Reverse<(Instant, Due)>>,
+    out: VecDeque<(Flow, Vec<u8>)>,
+    expired: VecDeque<Expired>,
+    /// The CSeq of our last request outside dialogs: growing for any Call-ID, as RFC 3261 §10.2.4 wants of REGISTERs.
+    cseq: u32,
 }
 
 impl Ua {
-    pub fn new(_config: UaConfig) -> Ua {
-        todo!()
+    pub fn new(config: UaConfig) -> Ua {
+        let mut chance = Chance::new(config.seed);
+        let keys = Keyring::new(std::array::from_fn(|_| chance.number()));
+        let mut table = || {
+            let [a, b, c, d] = std::array::from_fn(|_| chance.number());
+            ahash::RandomState::with_seeds(a, b, c, d)
+        };
+        Ua {
+            keys,
+            by_match: HashMap::with_hasher(table()),
+            by_merge: HashMap::with_hasher(table()),
+            by_branch: HashMap::with_hasher(table()),
+            by_dialog: HashMap::with_hasher(table()),
+            on_connection: HashMap::with_hasher(table()),
+            chance,
+            config,
+            servers: Table::new(),
+            clients: Table::new(),
+            dialogs: Table::new(),
+            timers: BinaryHeap::new(),
+            out: VecDeque::new(),
+            expired: VecDeque::new(),
+            cseq: 0,
+        }
     }
 
     /// Takes one whole message from a flow. Parses, validates (RFC 3261 §8.2, §16.3), matches. A message that cannot
     /// be read is answered where the RFC answers and reported as the error for the log's counters.
-    pub fn receive<'m>(
-        &mut self,
-        _now: Now,
-        _flow: Flow,
-        _bytes: &'m [u8],
-    ) -> Result<Received<'m>, ParseError> {
-        todo!()
-    }
-
-    /// Responds to a request. Via, From, To with our tag, Call-ID, CSeq, Record-Route and Contact are filled in. A 101–199 or
-    /// 2xx to an INVITE creates or confirms the dialog, whose key is returned. 2xx to INVITE is retransmitted until
-    /// its ACK comes. Harmless when the transaction is gone.
-    pub fn respond(
-        &mut self,
-        _now: Now,
-        _key: ServerKey,
-        _response: Draft,
-    ) -> Result<Option<DialogKey>, UaError> {
-        todo!()
-    }
-
-    /// A response that leaves no transaction behind, for requests of strangers (401, 403, 503): same headers, no state.
-    pub fn respond_stateless(&mut self, _flow: Flow, _request: &Message<'_>, _response: Draft) {
-        todo!()
-    }
-
-    /// Sends a request outside any dialog.
-    pub fn request(
-        &mut self,
-        _now: Now,
-        _target: Target,
-        _parties: Parties,
-        _draft: Draft,
-    ) -> Result<ClientKey, UaError> {
-        todo!()
-    }
-
-    /// Sends a request inside a dialog: target, route set, tags and CSeq are the dialog's. BYE ends the dialog.
-    pub fn request_in_dialog(
-        &mut self,
-        _now: Now,
-        _dialog: DialogKey,
-        _draft: Draft,
-    ) -> Result<ClientKey, UaError> {
-        todo!()
-    }
-
-    /// Acknowledges a 2xx; sent again by itself for each retransmitted 2xx. `sdp` is the answer to a late offer.
-    pub fn ack(&mut self, _now: Now, _dialog: DialogKey, _sdp: Option<bytes::Bytes>) -> Result<(), UaError> {
-        todo!()
-    }
-
-    /// Cancels an INVITE (RFC 3261 §9.1): waits for the first provisional if none came yet. A 2xx may still arrive as
-    /// `Response`; it must be acked and its dialog ended by BYE.
-    pub fn cancel(&mut self, _now: Now, _invite: ClientKey, _reason: Option<String>) {
-        todo!()
+    pub fn receive<'m>(&mut self, now: Now, flow: Flow, bytes: &'m [u8]) -> Result<Received<'m>, ParseError> {
+        if crate::is_keep_alive(bytes) {
+            return Ok(Received::Handled);
+        }
+        let received = match Message::parse(bytes) {
+            Ok(message) if message.is_response() => match message.check_response() {
+                Ok(()) => Ok(self.response(now.instant, flow, message)),
+                Err(error) => Err(error),
+            },
+            Ok(message) => match message.check_request() {
+                Ok(()) => Ok(self.incoming(now.instant, flow, message)),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &received
+            && let Some(status) = error.status
+            && let Some(request) = Message::salvage(bytes)
+        {
+            self.refuse(flow, &request, status, Some(error.reason), &[]);
+        }
+        self.settle();
+        received
     }
 
     /// Forgets a dialog without sending anything (the peer's BYE was answered).
-    pub fn forget_dialog(&mut self, _dialog: DialogKey) {
-        todo!()
+    pub fn forget_dialog(&mut self, dialog: DialogKey) {
+        self.end_dialog(dialog.0);
+        self.settle();
     }
 
-    pub fn dialog(&self, _dialog: DialogKey) -> Option<DialogInfo> {
-        todo!()
+    /// `None` once the dialog is over, which it is as soon as BYE was sent.
+    pub fn dialog(&self, dialog: DialogKey) -> Option<DialogInfo> {
+        let dialog = self.dialogs.get(dialog.0).filter(|d| !d.is_ending())?;
+        Some(DialogInfo {
+            call_id: dialog.call_id.to_string(),
+            local_tag: dialog.local_tag.to_string(),
+            remote_tag: dialog.remote_tag.to_string(),
+            remote_target: dialog.remote_target.to_string(),
+            flow: dialog.flow,
+            confirmed: dialog.phase == Phase::Confirmed,
+        })
     }
 
     /// The flow is gone: client transactions on it fail, dialogs keep waiting for a new flow (RFC 5626).
-    pub fn flow_closed(&mut self, _now: Now, _flow: Flow) {
-        todo!()
+    pub fn flow_closed(&mut self, now: Now, flow: Flow) {
+        let same = |other: Flow| match flow.transport.is_reliable() {
+            true => other.connection == flow.connection && other.transport == flow.transport,
+            false => other == flow,
+        };
+        if flow.transport.is_reliable() && !self.on_connection.contains_key(&flow.connection) {
+            return;
+        }
+        let clients: Vec<u64> =
+            self.clients.iter().filter(|(_, c)| same(c.flow)).map(|(key, _)| key).collect();
+        let servers: Vec<u64> =
+            self.servers.iter().filter(|(_, s)| same(s.flow)).map(|(key, _)| key).collect();
+        let dialogs: Vec<u64> =
+            self.dialogs.iter().filter(|(_, d)| same(d.flow)).map(|(key, _)| key).collect();
+        for key in servers {
+            if let Some(server) = self.servers.get_mut(key) {
+                server.flow_open = false;
+            }
+        }
+        for key in dialogs {
+            if let Some(dialog) = self.dialogs.get_mut(key) {
+                dialog.flow_open = false;
+            }
+        }
+        for key in clients {
+            self.client_failed(now.instant, key, true);
+        }
+        self.settle();
     }
 
-    /// Lets timers fire up to `now`.
-    pub fn timeout(&mut self, _now: Now) {
-        todo!()
-    }
     pub fn poll_expired(&mut self) -> Option<Expired> {
-        todo!()
+        self.expired.pop_front()
     }
     /// Bytes to send, in order.
     pub fn poll_output(&mut self) -> Option<(Flow, Vec<u8>)> {
-        todo!()
+        self.out.pop_front()
     }
-    /// When `timeout` next has something to do.
-    pub fn deadline(&self) -> Option<Instant> {
-        todo!()
+
+    /// How much is held. All zero once everything is over.
+    pub fn holds(&self) -> Holds {
+        Holds {
+            servers: self.servers.len(),
+            clients: self.clients.len(),
+            dialogs: self.dialogs.len(),
+            timers: self.timers.len(),
+        }
+    }
+
+    fn pace(&self, flow: Flow) -> Pace {
+        Pace::new(self.config.timers, flow.transport.is_reliable())
+    }
+
+    /// How peers see the socket behind a flow. An outgoing connection has a port of its own; peers come back to the
+    /// one we listen on with that transport.
+    fn advertised(&self, flow: Flow) -> SocketAddr {
+        let locals = self.config.locals.iter().filter(|l| l.transport == flow.transport);
+        let family = |l: &&Local| l.advertised.is_ipv4() == flow.local.is_ipv4();
+        let exact = locals.clone().find(|l| l.bound == flow.local);
+        let near =
+            || locals.clone().find(|l| l.bound.port() == flow.local.port()).or(locals.clone().find(family));
+        exact.or_else(near).map_or(flow.local, |l| l.advertised)
+    }
+
+    /// Whether another transaction fits; those that end things get a quarter more room.
+    fn has_room(&self, ends_things: bool) -> bool {
+        let max = self.config.transactions_max;
+        let max = if ends_things { max.saturating_add(max / 4) } else { max };
+        self.servers.len().saturating_add(self.clients.len()) < max
+    }
+
+    fn count_up(&mut self, flow: Flow) {
+        if flow.transport.is_reliable() {
+            let count = self.on_connection.entry(flow.connection).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    fn count_down(&mut self, flow: Flow) {
+        if !flow.transport.is_reliable() {
+            return;
+        }
+        if let Some(count) = self.on_connection.get_mut(&flow.connection) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.on_connection.remove(&flow.connection);
+            }
+        }
+    }
+
+    /// The one place where a dialog ends. Harmless when it did before.
+    fn end_dialog(&mut self, key: u64) {
+        let Some(dialog) = self.dialogs.remove(key) else { return };
+        self.count_down(dialog.flow);
+        if self.by_dialog.get(&dialog.id) == Some(&key) {
+            self.by_dialog.remove(&dialog.id);
+        }
+        if let Some((invite, _)) = dialog.their_invite {
+            if let Some(server) = self.servers.get_mut(invite) {
+                server.forget_ack();
+            }
+            self.arm(Due::Server(invite));
+        }
+    }
+
+    /// The one place where a server transaction ends.
+    fn end_server(&mut self, key: u64) {
+        let Some(server) = self.servers.remove(key) else { return };
+        self.count_down(server.flow);
+        if self.by_match.get(&server.matched) == Some(&key) {
+            self.by_match.remove(&server.matched);
+        }
+        if let Some(merged) = server.merged
+            && self.by_merge.get(&merged) == Some(&key)
+        {
+            self.by_merge.remove(&merged);
+        }
+    }
+
+    /// The one place where a client transaction ends. Early dialogs of its INVITE end with it (RFC 3261 §12.3 where it
+    /// was refused, §13.2.2.4 where another fork answered).
+    fn end_client(&mut self, key: u64) {
+        let Some(client) = self.clients.remove(key) else { return };
+        self.count_down(client.flow);
+        self.by_branch.remove(&(client.branch, client.is_cancel()));
+        for fork in &client.forks {
+            if self.dialogs.get(fork.dialog).is_some_and(|d| d.phase == Phase::Early) {
+                self.end_dialog(fork.dialog);
+            }
+        }
+        if let Some(dialog) = client.dialog.and_then(|d| self.dialogs.get_mut(d))
+            && dialog.our_invite == Some(key)
+        {
+            dialog.our_invite = None;
+        }
+    }
+
+    fn send(&mut self, flow: Flow, bytes: Vec<u8>) {
+        self.out.push_back((flow, bytes));
     }
 }

@@ -60,6 +60,12 @@ impl Writer {
         self
     }
 
+    /// Lines that were written by this writer before, CRLF at each end included.
+    pub(crate) fn lines(&mut self, lines: &[u8]) -> &mut Writer {
+        self.out.extend_from_slice(lines);
+        self
+    }
+
     /// All lines of this header in another message, in order and byte for byte, folds undone.
     pub fn copy(&mut self, from: &Message<'_>, name: Name) -> &mut Writer {
         for value in from.headers_bytes(name) {
@@ -129,7 +135,7 @@ fn stable_hash(request: &Message<'_>) -> u64 {
 }
 
 /// Copies a value; line ends with the blanks after them become one blank, other controls one blank each.
-fn push_line(out: &mut Vec<u8>, value: &[u8]) {
+pub(crate) fn push_line(out: &mut Vec<u8>, value: &[u8]) {
     let control = |b: u8| (b < b' ' && b != b'\t') || b == 0x7f;
     if !value.iter().any(|b| control(*b)) {
         out.extend_from_slice(value);
