@@ -13,6 +13,7 @@ use crate::audio::{Sound, Stream};
 use crate::chance::Chance;
 use crate::sdp::{self, Direction};
 use bytes::Bytes;
+use sip::digest::Answerer;
 use sip::ua::{ClientKey, DialogKey, Local, Parties, Target, Timers, Ua, UaConfig};
 use sip::{Draft, Method};
 use std::collections::{BTreeMap, VecDeque};
@@ -82,7 +83,7 @@ pub struct Peer {
     manner: Manner,
     /// By the number called, or by its end where the key begins with `*`.
     manners: BTreeMap<String, Manner>,
-    nonce_count: u32,
+    pub(crate) answerer: Answerer,
 }
 
 impl Peer {
@@ -95,6 +96,7 @@ impl Peer {
             connection: terms::ConnectionId(u64::from(config.transport.is_reliable())),
         };
         let ua = new_ua(&config, &mut chance);
+        let answerer = Answerer::new(config.user.clone(), config.password.clone());
         Peer {
             config,
             ua,
@@ -107,7 +109,7 @@ impl Peer {
             alive: true,
             manner: Manner::rings(),
             manners: BTreeMap::new(),
-            nonce_count: 0,
+            answerer,
         }
     }
 
@@ -236,8 +238,10 @@ impl Peer {
     }
 
     /// Sends the INVITE, again with credentials after a challenge.
-    pub(crate) fn invite(&mut self, now: Now, id: PeerCallId, auth: Option<(String, String)>) {
+    pub(crate) fn invite(&mut self, now: Now, id: PeerCallId, auth: Option<(&str, String)>) {
         let (domain, server) = (self.config.domain.clone(), self.flow);
+        let call_id = format!("{:016x}@{}", self.chance.next_u64(), self.config.sip.ip());
+        self.with_call(id, |c| c.call_id = call_id.clone());
         let Some(call) = self.call(id) else { return };
         let uri = if call.with.starts_with("sip:") {
             call.with.clone()
@@ -247,14 +251,14 @@ impl Peer {
         let parties = Parties {
             from: format!("<sip:{}@{domain}>", call.from),
             to: format!("<{uri}>"),
-            call_id: None,
+            call_id: Some(call_id),
             contact_user: self.config.user.clone(),
             max_forwards: 70,
         };
         let sdp = sdp::write(self.config.rtp, 1, Direction::SendRecv);
         let mut draft = Draft::request(Method::Invite).sdp(Bytes::from(sdp));
         if let Some((name, value)) = auth {
-            draft = draft.header(&name, value);
+            draft = draft.header(name, value);
         }
         let target = Target { flow: server, uri, route: Vec::new() };
         match self.ua.request(now, target, parties, draft) {
@@ -398,7 +402,8 @@ pub struct Answer {
     pub expires: Option<u32>,
     pub min_expires: Option<u32>,
     pub retry_after: Option<u32>,
-    pub challenges: Vec<String>,
+    /// It was a challenge, and our credentials can answer it.
+    pub challenged: bool,
     pub contacts: Vec<String>,
 }
 

@@ -109,7 +109,7 @@ impl Phone {
         self.next = None;
     }
 
-    fn ask(&mut self, now: Now, authorization: Option<String>) {
+    fn ask(&mut self, now: Now, authorization: Option<(&str, String)>) {
         if !self.peer.is_alive() {
             return;
         }
@@ -138,8 +138,8 @@ impl Phone {
             .header("Expires", expires.to_string())
             .header("Supported", "path, outbound");
         let with_credentials = authorization.is_some();
-        if let Some(value) = authorization {
-            draft = draft.header("Authorization", value);
+        if let Some((name, value)) = authorization {
+            draft = draft.header(name, value);
         }
         self.state = Registration::Asking { with_credentials };
         self.asking = self.peer.ua.request(now, target, parties, draft).ok();
@@ -178,10 +178,10 @@ impl Phone {
                 self.next = Some(now.instant + granted / 2);
                 self.peer.events.push_back(PeerEvent::Registered);
             }
-            401 if first => {
+            401 if first && answer.challenged => {
                 let uri = format!("sip:{}", self.config.peer.domain);
-                match self.peer.credentials(&answer.challenges, "REGISTER", &uri) {
-                    Some(value) => self.ask(now, Some(value)),
+                match self.peer.credentials("REGISTER", &uri) {
+                    Some(header) => self.ask(now, Some(header)),
                     None => self.refused(now, 401, None),
                 }
             }

@@ -74,6 +74,8 @@ pub struct PeerCall {
     /// The whole From header value of a call that came in.
     pub caller: String,
     pub asserted: Option<String>,
+    /// SIP Call-ID of the INVITE, the thread to the record.
+    pub call_id: String,
     pub phase: Phase,
     /// The final status of the INVITE, or 200 after a BYE.
     pub status: u16,
@@ -108,6 +110,7 @@ impl PeerCall {
             from: from.to_owned(),
             caller: String::new(),
             asserted: None,
+            call_id: String::new(),
             phase: Phase::Calling,
             status: 0,
             reason: None,

@@ -69,6 +69,7 @@ impl Peer {
         let id = self.add_call(|id| PeerCall::incoming(id, key, &user_of(caller), &to, manner.clone()));
         self.with_call(id, |c| {
             c.caller = caller.to_owned();
+            c.call_id = request.header(Name::CallId).unwrap_or_default().to_owned();
             c.asserted = asserted;
             c.remote = remote;
             c.answer_at = manner.answer_after.map(|after| now.instant + after);
@@ -113,7 +114,7 @@ impl Peer {
                 {
                     call.version += 1;
                     if let Some(remote) = &remote {
-                        call.held = !remote.direction.sends() || remote.rtp.ip().is_unspecified();
+                        call.held = !remote.direction.answered().sends() || remote.rtp.ip().is_unspecified();
                         call.remote = Some(remote.clone());
                     }
                     let way = remote.as_ref().map_or(Direction::SendRecv, |r| r.direction.answered());
@@ -155,7 +156,7 @@ impl Peer {
             expires: number(Name::Expires),
             min_expires: number(Name::MinExpires),
             retry_after: number(Name::RetryAfter),
-            challenges: response.headers(Name::WwwAuthenticate).map(str::to_owned).collect(),
+            challenged: self.answerer.challenged(response).is_ok(),
             contacts: response.headers(Name::Contact).map(str::to_owned).collect(),
         })
     }
@@ -207,19 +208,15 @@ impl Peer {
             }
             401 | 407 if !call.tried_credentials && !call.hung_up_here => {
                 call.tried_credentials = true;
-                let (challenge, name) = match status {
-                    401 => (Name::WwwAuthenticate, "Authorization"),
-                    _ => (Name::ProxyAuthenticate, "Proxy-Authorization"),
-                };
                 let with = call.with.clone();
                 let uri = if with.starts_with("sip:") {
                     with
                 } else {
                     format!("sip:{with}@{}", self.config.domain)
                 };
-                let challenges: Vec<String> = response.headers(challenge).map(str::to_owned).collect();
-                match self.credentials(&challenges, "INVITE", &uri) {
-                    Some(value) => self.invite(now, id, Some((name.to_owned(), value))),
+                let challenged = self.answerer.challenged(response).is_ok();
+                match self.credentials("INVITE", &uri).filter(|_| challenged) {
+                    Some(header) => self.invite(now, id, Some(header)),
                     None => self.ended(id, status, None),
                 }
             }
@@ -311,11 +308,10 @@ impl Peer {
         })
     }
 
-    /// The value of an Authorization header for the first challenge we can answer (RFC 7616 §3.7).
-    pub(crate) fn credentials(&mut self, challenges: &[String], method: &str, uri: &str) -> Option<String> {
-        self.nonce_count += 1;
-        let _ = (challenges, method, uri, &self.config.password);
-        todo!()
+    /// Name and value of the header that answers the challenge in force, if one is (RFC 7616 §3.4).
+    pub(crate) fn credentials(&mut self, method: &str, uri: &str) -> Option<(&'static str, String)> {
+        let cnonce = format!("{:016x}", self.chance.next_u64());
+        self.answerer.authorization(method, uri, b"", &cnonce)
     }
 
     /// The default manner, or that of one number; `*100` is every number that ends so.
