@@ -1,15 +1,31 @@
 //! The four machines joined into one: SIP, registrations, logins and calls. It knows everything about them and touches
 //! nothing outside itself; the daemon, or the simulated world, feeds it one input at a time.
 
-use sip::ua::Local;
+use ahash::AHashMap;
+use b2bua::{Act, Calls};
+use hotdesk::Seats;
+use registrar::Registrar;
+use sip::ua::{Expired, Local, Received, Timers, Ua, UaConfig};
+use std::collections::VecDeque;
 use std::time::Duration;
 use terms::{
-    Activity, AgentId, Audience, Binding, CallId, DeviceId, DirectoryChange, Flow, Instant, Login,
+    Activity, AgentId, Audience, Binding, CallId, DeviceId, DirectoryChange, EndReason, Flow, Instant, Login,
     MediaCommand, MediaEvent, Notice, Now, PhoneState, StoreError, StoreTicket, StoreWrite, TakeoverPolicy,
     WallTime, WhyClosed,
 };
 
+mod auth;
+mod calls;
+mod directory;
+mod invite;
+mod limits;
+mod logins;
+mod phones;
 pub mod plan;
+mod register;
+mod store;
+
+pub use directory::{Directory, Phone};
 pub use plan::DialPlan;
 
 /// One thing that happened outside.
@@ -127,35 +143,266 @@ pub struct CallStatus {
     pub answered: Option<WallTime>,
 }
 
-pub struct Gateway {}
+/// What happened since the start, for the metrics page. Only ever grows.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Counters {
+    pub messages: u64,
+    /// Messages that could not be read as SIP.
+    pub malformed: u64,
+    pub registered: u64,
+    pub challenged: u64,
+    /// Wrong passwords, replayed or foreign nonces.
+    pub auth_failures: u64,
+    /// Requests dropped because their source or account asked too often.
+    pub silenced: u64,
+    pub calls: u64,
+    pub calls_refused: u64,
+    pub calls_answered: u64,
+    pub store_failures: u64,
+}
+
+/// The machine. Everything it owns is a table with a limit; everything it decides leaves by `poll_output`.
+pub struct Gateway {
+    config: GatewayConfig,
+    ua: Ua,
+    registrar: Registrar,
+    seats: Seats,
+    directory: Directory,
+    calls: Calls,
+    /// What the calls of the machine below mean up here; one entry per call that has not ended.
+    contexts: AHashMap<CallId, calls::Context>,
+    by_agent: AHashMap<AgentId, calls::CallIds>,
+    by_device: AHashMap<DeviceId, calls::CallIds>,
+    activities: AHashMap<AgentId, (Activity, WallTime)>,
+    limits: limits::CallLimits,
+    strangers: limits::Strangers,
+    auth: auth::Auth,
+    phones: phones::Phones,
+    store: store::Store,
+    queued: register::Queued,
+    trunk_flows: AHashMap<std::net::SocketAddr, Flow>,
+    next_connection: u64,
+    draining: bool,
+    counters: Counters,
+    acts: VecDeque<Act>,
+    out: VecDeque<Output>,
+}
+
+/// Transactions at once; a transaction is about a kilobyte and lives 32 s at most when nobody answers.
+const TRANSACTIONS_MAX: usize = 262_144;
 
 impl Gateway {
-    pub fn new(_config: GatewayConfig) -> Gateway {
-        todo!()
-    }
-    pub fn handle(&mut self, _now: Now, _input: Input<'_>) {
-        todo!()
-    }
-    pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
-    }
-    pub fn deadline(&self) -> Option<Instant> {
-        todo!()
+    pub fn new(config: GatewayConfig) -> Gateway {
+        let ua = Ua::new(UaConfig {
+            locals: config.locals.clone(),
+            product: config.product.clone(),
+            seed: config.seed,
+            timers: Timers::default(),
+            transactions_max: TRANSACTIONS_MAX,
+            dialogs_max: config.calls_max.saturating_mul(8).max(64),
+        });
+        let registrar = Registrar::new(registrar::Limits {
+            expires_min: config.expires_min,
+            expires_default: config.expires_default,
+            expires_max: config.expires_max,
+            bindings_max: config.bindings_max,
+        });
+        Gateway {
+            ua,
+            registrar,
+            seats: Seats::new(),
+            directory: Directory::new(&config.domain),
+            calls: Calls::new(config.incarnation, config.calls_max),
+            contexts: AHashMap::new(),
+            by_agent: AHashMap::new(),
+            by_device: AHashMap::new(),
+            activities: AHashMap::new(),
+            limits: limits::CallLimits::default(),
+            strangers: limits::Strangers::default(),
+            auth: auth::Auth::new(&config),
+            phones: phones::Phones::default(),
+            store: store::Store::default(),
+            queued: register::Queued::default(),
+            trunk_flows: AHashMap::new(),
+            next_connection: 1,
+            draining: false,
+            counters: Counters::default(),
+            acts: VecDeque::new(),
+            out: VecDeque::new(),
+            config,
+        }
     }
 
-    /// How each phone stands.
-    pub fn phones(&self, _now: Now) -> Vec<PhoneStatus> {
-        todo!()
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        match input {
+            Input::Timeout => self.timeout(now),
+            Input::FlowOpened { .. } => {}
+            Input::FlowClosed { flow, .. } => self.flow_closed(now, flow),
+            Input::Received { flow, bytes } => self.received(now, flow, bytes),
+            Input::Media(event) => self.calls.media(now, &mut self.ua, &mut self.acts, event),
+            Input::Login(row) => self.login(now, &row),
+            Input::Stored(ticket, result) => self.stored(now, ticket, result),
+            Input::Directory(change) => self.directory_changed(now, change),
+            Input::Restored(binding) => self.restored(now, binding),
+            Input::Command(command) => self.command(now, command),
+        }
+        self.settle(now);
     }
-    /// What the agent does now and since when.
-    pub fn activity(&self, _agent: AgentId) -> (Activity, WallTime) {
-        todo!()
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
     }
-    pub fn calls(&self) -> Vec<CallStatus> {
-        todo!()
+
+    /// When `Input::Timeout` next has something to do: the earliest of all parts.
+    pub fn deadline(&self) -> Option<Instant> {
+        let parts = [
+            self.ua.deadline(),
+            self.registrar.deadline(),
+            self.calls.deadline(),
+            self.phones.deadline(),
+            self.store.deadline(),
+        ];
+        parts.into_iter().flatten().min()
     }
+
+    fn received(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
+        self.counters.messages += 1;
+        let received = match self.ua.receive(now, flow, bytes) {
+            Ok(received) => received,
+            Err(_) => {
+                self.counters.malformed += 1;
+                return;
+            }
+        };
+        let (ua, acts) = (&mut self.ua, &mut self.acts);
+        match received {
+            Received::Handled => {}
+            Received::Request { key, request } => self.request(now, flow, key, &request),
+            Received::InDialog { key, dialog, request } => {
+                if !self.calls.in_dialog(now, ua, acts, key, dialog, &request) {
+                    let _ = self.ua.respond(now, key, sip::Draft::response(481));
+                }
+            }
+            Received::Cancelled { invite, .. } => {
+                if !self.calls.cancelled(now, ua, acts, invite) {
+                    let _ = self.ua.respond(now, invite, sip::Draft::response(487));
+                }
+            }
+            Received::Acked { dialog, invite, request } => {
+                self.calls.acked(now, ua, acts, dialog, invite, &request)
+            }
+            Received::Response { key, dialog, response } => {
+                if !self.calls.response(now, ua, acts, key, dialog, &response) {
+                    self.probe_answered(now, key, response.status());
+                }
+            }
+        }
+    }
+
+    fn timeout(&mut self, now: Now) {
+        self.ua.timeout(now);
+        self.calls.timeout(now, &mut self.ua, &mut self.acts);
+        self.expire_bindings(now);
+        self.probes_timeout(now);
+        self.store_timeout(now);
+    }
+
+    /// Carries out what the parts decided, until nobody has anything left to say.
+    fn settle(&mut self, now: Now) {
+        loop {
+            if let Some(expired) = self.ua.poll_expired() {
+                self.expired(now, expired);
+            } else if let Some(act) = self.acts.pop_front() {
+                self.act(now, act);
+            } else {
+                break;
+            }
+        }
+        while let Some((flow, bytes)) = self.ua.poll_output() {
+            self.out.push_back(Output::Send { flow, bytes });
+        }
+    }
+
+    fn expired(&mut self, now: Now, expired: Expired) {
+        let (ua, acts) = (&mut self.ua, &mut self.acts);
+        match expired {
+            Expired::NoResponse { key, flow_failed } => {
+                if !self.calls.no_response(now, ua, acts, key, flow_failed) {
+                    self.probe_unanswered(now, key);
+                }
+            }
+            Expired::NotAcked { dialog, invite } => self.calls.not_acked(now, ua, acts, dialog, invite),
+        }
+    }
+
+    fn flow_closed(&mut self, now: Now, flow: Flow) {
+        if self.trunk_flows.get(&flow.peer) == Some(&flow) {
+            self.trunk_flows.remove(&flow.peer);
+        }
+        self.ua.flow_closed(now, flow);
+        for aor in self.registrar.flow_closed(flow) {
+            self.suspect(now, &aor, flow);
+        }
+    }
+
+    fn command(&mut self, now: Now, command: Command) {
+        match command {
+            Command::Probe(device) => self.probe(now, device),
+            Command::HangUp(call) => self.end_call(now, call, EndReason::HungUpByAdministrator),
+            Command::Reload { dial_plan, takeover } => {
+                self.config.dial_plan = *dial_plan;
+                self.config.takeover = takeover;
+            }
+            Command::Drain => self.draining = true,
+            Command::EndAll => {
+                let all: Vec<CallId> = self.contexts.keys().copied().collect();
+                for call in all {
+                    self.end_call(now, call, EndReason::Shutdown);
+                }
+            }
+        }
+    }
+
+    fn notice(&mut self, to: Audience, notice: Notice) {
+        self.out.push_back(Output::Notice { to, notice });
+    }
+
+    /// Where a call from this device to this number would go now, and why. `hotseat route` prints it.
+    pub fn route(&self, now: Now, caller: plan::Caller, dialled: &str) -> plan::Plan {
+        plan::plan(&self.view(now), caller, dialled)
+    }
+
+    fn view(&self, now: Now) -> plan::View<'_> {
+        plan::View {
+            now,
+            directory: &self.directory,
+            seats: &self.seats,
+            registrar: &self.registrar,
+            dial_plan: &self.config.dial_plan,
+        }
+    }
+
+    /// Who and what exists, as the core knows it.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+    /// Who sits where, as the core knows it.
+    pub fn seats(&self) -> &Seats {
+        &self.seats
+    }
+    pub fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+    /// Sizes of the call tables, for the checker that they return to nothing.
+    pub fn call_tables(&self) -> [usize; 5] {
+        self.calls.table_sizes()
+    }
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
     /// True once draining and no call is left.
     pub fn is_drained(&self) -> bool {
-        todo!()
+        self.draining && self.calls.is_empty() && self.store.records_waiting() == 0
     }
 }

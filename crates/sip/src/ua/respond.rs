@@ -44,6 +44,15 @@ impl Ua {
         self.settle();
     }
 
+    /// Forgets a request without a word, for those who have had their share of answers.
+    pub fn ignore(&mut self, key: ServerKey) {
+        if let Some(dialog) = self.servers.get(key.0).filter(|s| s.opening.is_some()).and_then(|s| s.dialog) {
+            self.end_dialog(dialog);
+        }
+        self.end_server(key.0);
+        self.settle();
+    }
+
     /// A refusal of our own, by the rules of the RFC, without state (RFC 3261 §8.2.7).
     pub(super) fn refuse(
         &mut self,

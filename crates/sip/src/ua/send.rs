@@ -171,6 +171,15 @@ impl Ua {
         Ok(())
     }
 
+    /// Whether anything at all, 100 included, came in answer to this request of ours.
+    pub fn was_heard(&self, request: ClientKey) -> bool {
+        match self.clients.get(request.0).map(|client| &client.machine) {
+            Some(ClientMachine::Invite(machine)) => machine.is_proceeding() || machine.is_final(),
+            Some(ClientMachine::Other(_)) => false,
+            None => true,
+        }
+    }
+
     /// Cancels an INVITE (RFC 3261 §9.1): waits for the first provisional if none came yet. A 2xx may still arrive as
     /// `Response`; it must be acked and its dialog ended by BYE. Harmless where a final response came before.
     pub fn cancel(&mut self, now: Now, invite: ClientKey, reason: Option<String>) {

@@ -1,0 +1,121 @@
+//! How a call begins: leg A's offer goes to the media side, then the first round of INVITEs leaves on leg B.
+
+use crate::call::{Call, Expected, Fork, Keys, Phase, Ringing, Setup, Side};
+use crate::{Act, Cx, Role, Start};
+use bytes::Bytes;
+use sip::{Draft, Method};
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+use terms::{EndReason, Leg, MediaCommand, PortKind, Turn};
+
+impl Call {
+    pub(crate) fn start(cx: &mut Cx<'_>, start: Start) -> Call {
+        let Start { invite, source, a_kind, offer, order, record } = start;
+        let a = Side { dialog: None, source, kind: a_kind };
+        let mut call = Call {
+            id: record.call,
+            record,
+            phase: Phase::Setup(Setup { invite, a, order }),
+            turn: Turn(1),
+            expected: VecDeque::new(),
+            media_held: false,
+            timer: None,
+            keys: Keys::default(),
+        };
+        call.record.started = cx.now.wall;
+        call.own_server(cx, invite);
+        cx.acts.push_back(Act::Record(Box::new(call.record.clone())));
+        match offer {
+            Some(sdp) => {
+                let turn = call.expect(Expected::FirstOffer);
+                let to_kind = call.first_kind();
+                call.media_held = true;
+                let offer = MediaCommand::Offer { call: call.id, turn, from: Leg::A, sdp, source, to_kind };
+                cx.media(offer);
+            }
+            None => call.ring(cx, None),
+        }
+        call
+    }
+
+    fn first_kind(&self) -> PortKind {
+        let first = match &self.phase {
+            Phase::Setup(setup) => setup.order.rounds.first().and_then(|round| round.first()),
+            _ => None,
+        };
+        first.map_or(PortKind::Rtp, |attempt| attempt.kind)
+    }
+
+    /// The media side made our offer for leg B.
+    pub(crate) fn offer_ready(&mut self, cx: &mut Cx<'_>, sdp: Bytes) {
+        if matches!(self.phase, Phase::Setup(_)) {
+            self.ring(cx, Some(sdp));
+        }
+    }
+
+    /// Begins to ring with the first round.
+    fn ring(&mut self, cx: &mut Cx<'_>, offer: Option<Bytes>) {
+        let Phase::Setup(setup) = &mut self.phase else { return };
+        let rounds = std::mem::take(&mut setup.order.rounds).into_iter();
+        self.phase = Phase::Ringing(Ringing {
+            invite: setup.invite,
+            a: setup.a,
+            offer,
+            rounds,
+            forks: SmallVec::new(),
+            ring_until: cx.now.instant + setup.order.ring_max,
+            sign_until: None,
+            attempt_max: setup.order.attempt_max,
+            outside: setup.order.outside,
+            best: None,
+            told_ringing: false,
+        });
+        self.next_round(cx);
+    }
+
+    /// Sends the INVITEs of the next round; ends the call when there is none left.
+    pub(crate) fn next_round(&mut self, cx: &mut Cx<'_>) {
+        let mut sent: SmallVec<[Fork; 2]> = SmallVec::new();
+        let Phase::Ringing(ringing) = &mut self.phase else { return };
+        while sent.is_empty() {
+            let Some(round) = ringing.rounds.next() else {
+                let reason = crate::early::reason_of(ringing.best.unwrap_or(503), ringing.outside);
+                self.record.peer_status = ringing.best;
+                return self.end(cx, reason);
+            };
+            for attempt in round {
+                let mut draft = Draft::request(Method::Invite);
+                draft.headers = attempt.headers;
+                if let Some(sdp) = &ringing.offer {
+                    draft = draft.sdp(sdp.clone());
+                }
+                let (source, uri) = (attempt.target.flow.peer.ip(), attempt.target.uri.clone());
+                if let Ok(key) = cx.ua.request(cx.now, attempt.target, attempt.parties, draft) {
+                    let kind = attempt.kind;
+                    sent.push(Fork { key, source, kind, uri, gave_sign: false, early: SmallVec::new() });
+                }
+            }
+        }
+        ringing.sign_until = Some(cx.now.instant + ringing.attempt_max);
+        let keys: SmallVec<[_; 4]> = sent.iter().map(|fork| fork.key).collect();
+        ringing.forks = sent;
+        for key in keys {
+            self.own_client(cx, key, Role::Fork);
+        }
+    }
+
+    /// The leg A transaction that still waits for its final answer, if any.
+    pub(crate) fn cancelled(&mut self, cx: &mut Cx<'_>, invite: sip::ua::ServerKey) {
+        match &self.phase {
+            Phase::Setup(Setup { invite: ours, .. })
+            | Phase::Ringing(Ringing { invite: ours, .. })
+            | Phase::Answered(crate::call::Answered { invite: ours, .. })
+                if *ours == invite =>
+            {
+                self.end(cx, EndReason::CallerGaveUp)
+            }
+            Phase::Up(_) => self.modify_cancelled(cx, invite),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Who is it? One gate for every request of a device on every transport: digest by RFC 7616, the same answer for names that
+//! exist and names that do not.
+
+use crate::limits::Guesses;
+use crate::{Gateway, GatewayConfig};
+use sha2::{Digest, Sha256};
+use sip::digest::{Guard, Role, Verdict};
+use sip::ua::ServerKey;
+use sip::{Draft, Message, Method, NonceWindow, WINDOW_MAX};
+use terms::{DeviceId, Flow, Now};
+
+/// What we answer to outside a dialog.
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE";
+
+/// What it takes to tell who somebody is.
+pub(crate) struct Auth {
+    guesses: Guesses,
+    guard: Guard,
+    window: NonceWindow,
+}
+
+impl Auth {
+    pub(crate) fn new(config: &GatewayConfig) -> Auth {
+        let mut guard = Guard::new(config.realm.clone(), apart(&config.seed, b'n'));
+        guard.allow_md5 = !config.digest_no_md5;
+        let words = apart(&config.seed, b'w');
+        let mut seed = [0u64; 4];
+        for (word, bytes) in seed.iter_mut().zip(words.chunks_exact(8)) {
+            *word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        }
+        Auth { guesses: Guesses::default(), guard, window: NonceWindow::new(WINDOW_MAX, seed) }
+    }
+}
+
+/// A key of its own for each purpose, so that what one shows says nothing about another.
+fn apart(seed: &[u8; 32], purpose: u8) -> [u8; 32] {
+    Sha256::new().chain_update(seed).chain_update([purpose]).finalize().into()
+}
+
+impl Gateway {
+    /// A request outside any dialog.
+    pub(crate) fn request(&mut self, now: Now, flow: Flow, key: ServerKey, request: &Message<'_>) {
+        match request.method() {
+            Some(Method::Register) => self.register(now, flow, key, request),
+            Some(Method::Invite) => self.invite(now, flow, key, request),
+            method => {
+                if self.directory.trunk_at(flow.peer).is_none() && !self.strangers.may(now, flow.peer.ip()) {
+                    return self.silence(key);
+                }
+                let draft = match method {
+                    // RFC 3261 §11.2.
+                    Some(Method::Options) => {
+                        Draft::response(200).header("Allow", ALLOW).header("Accept", "application/sdp")
+                    }
+                    // RFC 6665 §4.2.2: no event package of theirs is ours.
+                    Some(Method::Subscribe | Method::Publish) => Draft::response(489),
+                    // RFC 6665 §4.1.3: no subscription of ours matches.
+                    Some(Method::Notify | Method::Bye | Method::Info | Method::PRack | Method::Update) => {
+                        Draft::response(481)
+                    }
+                    _ => Draft::response(405).header("Allow", ALLOW),
+                };
+                self.respond(now, key, draft);
+            }
+        }
+    }
+
+    /// Drops a request without a word.
+    fn silence(&mut self, key: ServerKey) {
+        self.counters.silenced += 1;
+        self.ua.ignore(key);
+    }
+
+    /// The device whose secret this request was made with. Anybody else is answered here: 401, the same for every name,
+    /// from this realm (never 407: phones and JsSIP answer 401 to the one they registered with).
+    pub(crate) fn authenticated(
+        &mut self,
+        now: Now,
+        flow: Flow,
+        key: ServerKey,
+        request: &Message<'_>,
+    ) -> Option<DeviceId> {
+        let ip = flow.peer.ip();
+        let account = request.from().and_then(|from| Some(from.uri()?.user_unescaped().into_owned()));
+        let account = account.unwrap_or_default();
+        if !self.auth.guesses.may(now, &account, ip) && !self.is_known_flow(now, &account, flow) {
+            self.silence(key);
+            return None;
+        }
+        let directory = &self.directory;
+        let auth = &mut self.auth;
+        let verdict = auth.guard.check(now.wall, &flow, request, Role::Server, &mut auth.window, |name| {
+            let phone = directory.phone_named(name).filter(|phone| phone.device.enabled)?;
+            Some(phone.device.ha1.clone())
+        });
+        match verdict {
+            Verdict::Ok { username } => {
+                self.strangers.welcome(ip);
+                self.auth.guesses.right(&username, ip);
+                let device = self.directory.phone_named(&username)?.device.id;
+                // Nobody speaks under another's name: From has to be the device's own.
+                if account != username {
+                    self.respond(now, key, Draft::response(403).phrase("Not Your Name"));
+                    return None;
+                }
+                Some(device)
+            }
+            Verdict::Malformed(error) => {
+                self.counters.auth_failures += 1;
+                self.respond(now, key, Draft::response(400).phrase(error.reason));
+                None
+            }
+            verdict => {
+                if let Verdict::Wrong { username } | Verdict::Replayed { username } = &verdict {
+                    self.counters.auth_failures += 1;
+                    self.auth.guesses.wrong(now, username, ip);
+                    if *username != account {
+                        self.auth.guesses.wrong(now, &account, ip);
+                    }
+                }
+                self.challenge(now, flow, key, request, &verdict);
+                None
+            }
+        }
+    }
+
+    /// 401, for a stranger without leaving anything behind; silence where the source has had its share.
+    fn challenge(&mut self, now: Now, flow: Flow, key: ServerKey, request: &Message<'_>, verdict: &Verdict) {
+        if !self.strangers.may(now, flow.peer.ip()) {
+            return self.silence(key);
+        }
+        self.counters.challenged += 1;
+        let mut draft = Draft::response(401);
+        for value in self.auth.guard.challenges(now.wall, &flow, verdict.is_stale()) {
+            draft.headers.push(("WWW-Authenticate".to_owned(), value));
+        }
+        if *verdict == Verdict::Missing {
+            self.ua.respond_stateless(flow, request, draft);
+        } else {
+            // A retransmission must not count as another guess.
+            self.respond(now, key, draft);
+        }
+    }
+
+    /// The account's own phone goes on from its own place, whatever others at the same address try.
+    fn is_known_flow(&self, now: Now, account: &str, flow: Flow) -> bool {
+        let Some(phone) = self.directory.phone_named(account) else { return false };
+        self.registrar.contacts(now, &phone.aor).iter().any(|(one, _)| one.flow == flow)
+    }
+}

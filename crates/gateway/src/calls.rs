@@ -1,0 +1,204 @@
+//! What calls mean: which agents, logins, devices and trunks they belong to, who is told, and what is counted. The call
+//! machine below knows legs only.
+
+use crate::{Act, CallStatus, Gateway, Output};
+use b2bua::Stage;
+use smallvec::SmallVec;
+use terms::{
+    Activity, AgentId, Audience, CallId, DeviceId, EndReason, Epoch, Leg, LoginId, Notice, Now, TrunkId,
+    WallTime,
+};
+
+pub(crate) type CallIds = SmallVec<[CallId; 2]>;
+
+/// One of our own at one leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Party {
+    pub seat: Option<(AgentId, LoginId, Epoch)>,
+    pub device: Option<DeviceId>,
+}
+
+/// What a call means up here, from its beginning to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub a: Party,
+    pub b: Party,
+    pub trunk: Option<TrunkId>,
+    /// The agent whose limits an outside call counts against.
+    pub counted: Option<AgentId>,
+    pub emergency: bool,
+}
+
+impl Context {
+    /// Whether one of its legs was placed by this epoch of the agent, or an older one.
+    pub(crate) fn is_of(&self, agent: AgentId, epoch: Epoch) -> bool {
+        [self.a, self.b].iter().any(|party| party.seat.is_some_and(|(a, _, e)| a == agent && e <= epoch))
+    }
+    fn party(&self, leg: Leg) -> &Party {
+        match leg {
+            Leg::A => &self.a,
+            Leg::B => &self.b,
+        }
+    }
+}
+
+impl Gateway {
+    pub(crate) fn end_call(&mut self, now: Now, call: CallId, reason: EndReason) {
+        self.calls.end(now, &mut self.ua, &mut self.acts, call, reason);
+    }
+
+    pub(crate) fn begin_context(&mut self, now: Now, call: CallId, context: Context) {
+        self.counters.calls += 1;
+        for party in [context.a, context.b] {
+            if let Some((agent, _, _)) = party.seat {
+                add(self.by_agent.entry(agent).or_default(), call);
+            }
+            if let Some(device) = party.device {
+                add(self.by_device.entry(device).or_default(), call);
+            }
+        }
+        if let Some(trunk) = context.trunk {
+            self.limits.begin(now, trunk, context.counted);
+        }
+        self.contexts.insert(call, context);
+    }
+
+    /// The one place where a call gives back what it counted. Harmless to repeat.
+    fn end_context(&mut self, call: CallId) -> Option<Context> {
+        let context = self.contexts.remove(&call)?;
+        for party in [context.a, context.b] {
+            if let Some((agent, _, _)) = party.seat
+                && let Some(ids) = self.by_agent.get_mut(&agent)
+            {
+                ids.retain(|id| *id != call);
+                if ids.is_empty() {
+                    self.by_agent.remove(&agent);
+                }
+            }
+            if let Some(device) = party.device
+                && let Some(ids) = self.by_device.get_mut(&device)
+            {
+                ids.retain(|id| *id != call);
+                if ids.is_empty() {
+                    self.by_device.remove(&device);
+                }
+            }
+        }
+        if let Some(trunk) = context.trunk {
+            self.limits.end(trunk, context.counted);
+        }
+        Some(context)
+    }
+
+    /// Carries out what a call decided.
+    pub(crate) fn act(&mut self, now: Now, act: Act) {
+        match act {
+            Act::Media(command) => self.out.push_back(Output::Media(command)),
+            Act::Record(record) => self.write_record(now, record),
+            Act::Changed(call) => {
+                if self.calls.get(call).is_some_and(|one| one.stage() == Stage::Up) {
+                    self.counters.calls_answered += 1;
+                }
+                let Some(context) = self.contexts.get(&call) else { return };
+                for party in [context.a, context.b] {
+                    self.activity_changed(now, party);
+                }
+            }
+            Act::NoSign { call, uri } => {
+                let device = self.contexts.get(&call).and_then(|context| context.b.device);
+                let aor = device.and_then(|device| self.directory.phone(device)).map(|phone| phone.aor.clone());
+                if let Some(aor) = aor {
+                    self.doubt(now, &aor, &uri);
+                }
+            }
+            Act::Audio { call, leg, silent } => {
+                let Some(context) = self.contexts.get(&call) else { return };
+                let parties = [(Leg::A, *context.party(Leg::A)), (Leg::B, *context.party(Leg::B))];
+                for (side, party) in parties {
+                    if let Some((_, login, _)) = party.seat {
+                        let notice = Notice::Audio { login, call, silent, from_agent: side == leg };
+                        self.notice(Audience::Login(login), notice);
+                    }
+                }
+            }
+            Act::Ended { call, .. } => {
+                let Some(context) = self.end_context(call) else { return };
+                for party in [context.a, context.b] {
+                    self.activity_changed(now, party);
+                }
+            }
+        }
+    }
+
+    /// Tells the agent's page when what the agent does is not what it was.
+    pub(crate) fn activity_changed(&mut self, now: Now, party: Party) {
+        let Some((agent, login, _)) = party.seat else { return };
+        let (activity, call) = self.doing(agent);
+        let known = self.activities.get(&agent).map_or(Activity::Idle, |(known, _)| *known);
+        if activity == known {
+            return;
+        }
+        self.activities.insert(agent, (activity, now.wall));
+        let peer = call.and_then(|call| self.peer_of(call, agent));
+        let notice = Notice::Activity { login, activity, call, peer, since: now.wall };
+        self.notice(Audience::Login(login), notice);
+    }
+
+    fn doing(&self, agent: AgentId) -> (Activity, Option<CallId>) {
+        let ids = self.by_agent.get(&agent).map_or(&[][..], |ids| ids.as_slice());
+        let up = ids.iter().find(|id| self.calls.get(**id).is_some_and(|call| call.stage() == Stage::Up));
+        match (up, ids.first()) {
+            (Some(call), _) => (Activity::InCall, Some(*call)),
+            (None, Some(call)) => (Activity::Ringing, Some(*call)),
+            (None, None) => (Activity::Idle, None),
+        }
+    }
+
+    /// The number at the other end, as the agent may see it.
+    fn peer_of(&self, call: CallId, agent: AgentId) -> Option<String> {
+        let context = self.contexts.get(&call)?;
+        let record = self.calls.get(call)?.record();
+        let calls_out = context.a.seat.is_some_and(|(a, _, _)| a == agent);
+        let peer = if calls_out { &record.to } else { &record.from };
+        Some(peer.reveal().to_owned())
+    }
+
+    /// What the agent does now and since when.
+    pub fn activity(&self, agent: AgentId) -> (Activity, WallTime) {
+        if let Some(known) = self.activities.get(&agent) {
+            return *known;
+        }
+        (Activity::Idle, self.seats.login_of(agent).map_or(WallTime(0), |login| login.since))
+    }
+
+    /// Calls that have not ended.
+    pub fn calls(&self) -> Vec<CallStatus> {
+        self.calls.iter().filter_map(|call| self.call_status(call)).collect()
+    }
+
+    fn call_status(&self, call: &b2bua::Call) -> Option<CallStatus> {
+        let context = self.contexts.get(&call.id())?;
+        let ours = if context.a.device.is_some() { context.a } else { context.b };
+        let record = call.record();
+        Some(CallStatus {
+            call: call.id(),
+            agent: ours.seat.map(|(agent, _, _)| agent),
+            device: ours.device,
+            from: record.from.clone(),
+            to: record.to.clone(),
+            started: record.started,
+            answered: record.answered,
+        })
+    }
+
+    /// Calls of one device that have not ended.
+    pub fn calls_at(&self, device: DeviceId) -> &[CallId] {
+        self.by_device.get(&device).map_or(&[], |ids| ids.as_slice())
+    }
+}
+
+fn add(ids: &mut CallIds, call: CallId) {
+    if !ids.contains(&call) {
+        ids.push(call);
+    }
+}

@@ -1,0 +1,406 @@
+//! A new call comes in: whose is it, what was dialled, where does it go, and may it. Then the call machine begins.
+
+use crate::calls::{Context, Party};
+use crate::plan::{self, Caller, Identity, PhoneRoute, Route, TrunkRoute};
+use crate::{Gateway, Output};
+use b2bua::{Attempt, Order, Start, refusal};
+use sip::headers::NameAddr;
+use sip::ua::{Parties, ServerKey, Target};
+use sip::uri::{Uri, escape};
+use sip::{Draft, Message, Name};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use terms::{
+    Agent, CallId, CallRecord, ConnectionId, DeviceId, Direction, EndReason, Flow, LegFigures, Now, Pii,
+    PortKind, Transport, Trunk, TrunkAddress, TrunkId,
+};
+
+/// How long an address may stay without any sign before the next one is tried.
+const ATTEMPT_MAX: Duration = Duration::from_secs(6);
+/// How often a request may have passed through us: a carrier may send an agent's call to another agent back to us.
+const HOPS_OF_OURS_MAX: usize = 3;
+/// RFC 3261 §8.1.1.6.
+const MAX_FORWARDS: u8 = 70;
+/// Longest display name that crosses.
+const DISPLAY_MAX: usize = 64;
+
+/// An INVITE whose sender is known.
+struct Incoming<'a> {
+    key: ServerKey,
+    flow: Flow,
+    request: &'a Message<'a>,
+    caller: Caller,
+    dialled: String,
+    max_forwards: u8,
+}
+
+impl Gateway {
+    pub(crate) fn invite(&mut self, now: Now, flow: Flow, key: ServerKey, request: &Message<'_>) {
+        let caller = match self.directory.trunk_at(flow.peer) {
+            Some(trunk) => Caller::Trunk(trunk.id),
+            None => match self.authenticated(now, flow, key, request) {
+                Some(device) => Caller::Device(device),
+                None => return,
+            },
+        };
+        if let Err(draft) = self.check(flow, request) {
+            self.respond(now, key, draft);
+            return;
+        }
+        let Some(dialled) = self.dialled(flow, request) else {
+            // RFC 3261 §16.5: another domain is not ours to serve, and nobody's open relay.
+            return self.refuse(now, key, EndReason::UnknownNumber);
+        };
+        let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
+        let incoming = Incoming { key, flow, request, caller, dialled, max_forwards };
+        if let Err(reason) = self.begin(now, incoming) {
+            self.refuse(now, key, reason);
+        }
+    }
+
+    fn refuse(&mut self, now: Now, key: ServerKey, reason: EndReason) {
+        self.counters.calls_refused += 1;
+        self.respond(now, key, refusal(reason));
+    }
+
+    pub(crate) fn respond(&mut self, now: Now, key: ServerKey, draft: Draft) {
+        // The transaction may be gone by now; then so is whoever waited.
+        let _ = self.ua.respond(now, key, draft);
+    }
+
+    /// What RFC 3261 §8.2 asks of a request before it is understood.
+    fn check(&self, flow: Flow, request: &Message<'_>) -> Result<(), Draft> {
+        if request.max_forwards() == Some(0) {
+            return Err(Draft::response(483));
+        }
+        let ours = request.vias().skip(1).filter(|via| self.is_ours(flow, via.host, via.host_ip())).count();
+        if ours > HOPS_OF_OURS_MAX {
+            return Err(refusal(EndReason::LoopDetected));
+        }
+        // §8.2.2.3: we promise nothing beyond the base, so whatever is required is too much.
+        if let Some(required) = request.header(Name::Require) {
+            return Err(Draft::response(420).header("Unsupported", required));
+        }
+        // §8.2.3: only a session description.
+        if !request.body().is_empty() && !request.has_sdp() {
+            return Err(Draft::response(415).header("Accept", "application/sdp"));
+        }
+        Ok(())
+    }
+
+    /// The user part of a Request-URI that is ours.
+    fn dialled(&self, flow: Flow, request: &Message<'_>) -> Option<String> {
+        let uri = Uri::parse(request.uri()).ok()?;
+        if uri.scheme.eq_ignore_ascii_case("tel") {
+            return uri.number();
+        }
+        if !uri.is_sip() || !self.is_ours(flow, uri.host, uri.host_ip()) {
+            return None;
+        }
+        let user = uri.user_unescaped();
+        // RFC 3261 §19.1.6: what follows a semicolon in a number are parameters of its own.
+        let user = user.split(';').next().unwrap_or("");
+        (!user.is_empty()).then(|| user.to_owned())
+    }
+
+    /// Our domain, or an address of ours as the peer sees it.
+    pub(crate) fn is_ours(&self, flow: Flow, host: &str, ip: Option<IpAddr>) -> bool {
+        let local = |ip| self.config.locals.iter().any(|one| one.advertised.ip() == ip || one.bound.ip() == ip);
+        host.eq_ignore_ascii_case(self.directory.domain())
+            || ip.is_some_and(|ip| ip == flow.local.ip() || local(ip))
+    }
+
+    fn begin(&mut self, now: Now, incoming: Incoming<'_>) -> Result<(), EndReason> {
+        let view = self.view(now);
+        let route = plan::route(&view, incoming.caller, &incoming.dialled, &mut |_| {});
+        let emergency = matches!(&route, Route::Trunk(TrunkRoute { emergency: true, .. }));
+        if self.draining && !emergency {
+            return Err(EndReason::Shutdown);
+        }
+        if self.calls.is_full() {
+            return Err(EndReason::OverLimit);
+        }
+        match route {
+            Route::Refused(reason) => Err(reason),
+            Route::Phone(to) => self.begin_to_phone(now, incoming, to),
+            Route::Trunk(to) => self.begin_to_trunk(now, incoming, to),
+        }
+    }
+
+    fn begin_to_phone(&mut self, now: Now, incoming: Incoming<'_>, to: PhoneRoute) -> Result<(), EndReason> {
+        let (a, trunk, identity) = match incoming.caller {
+            Caller::Trunk(trunk) => {
+                self.trunk_may(trunk)?;
+                (Party::default(), Some(trunk), caller_of_trunk(incoming.request))
+            }
+            Caller::Device(device) => {
+                let identity = plan::identity_inside(self.agent_at(device));
+                let hidden = wants_privacy(incoming.request);
+                (self.party_at(device), None, if hidden { Identity::ANONYMOUS } else { identity })
+            }
+        };
+        let b = Party { seat: to.seat, device: Some(to.device) };
+        let domain = self.directory.domain();
+        let from = from_header(&identity, domain);
+        let to_header = format!("<sip:{}@{domain}>", escape(&incoming.dialled));
+        let mut headers = Vec::new();
+        if let Some(number) = &identity.number {
+            let asserted = sip::write::name_addr(&identity.name, &number_uri(number.reveal(), domain));
+            headers.push(("P-Asserted-Identity".to_owned(), asserted));
+        }
+        headers.push(("Allow".to_owned(), b2bua::ALLOW.to_owned()));
+        let contact_user = identity.number.as_ref().map_or("anonymous", |number| number.reveal()).to_owned();
+        let attempts = to.contacts.into_iter().map(|binding| Attempt {
+            target: Target { flow: binding.flow, uri: binding.contact, route: binding.path },
+            parties: Parties {
+                from: from.clone(),
+                to: to_header.clone(),
+                call_id: None,
+                contact_user: contact_user.clone(),
+                max_forwards: incoming.max_forwards.saturating_sub(1),
+            },
+            headers: headers.clone(),
+            kind: PortKind::Rtp,
+        });
+        let order = Order {
+            rounds: vec![attempts.collect()],
+            ring_max: self.config.ring_max,
+            attempt_max: ATTEMPT_MAX,
+            outside: false,
+        };
+        let direction = if trunk.is_some() { Direction::In } else { Direction::Internal };
+        let shown = match incoming.caller {
+            // The record names who called even where the called phone must not.
+            Caller::Device(device) => plan::identity_inside(self.agent_at(device)),
+            Caller::Trunk(_) => identity,
+        };
+        let context = Context { a, b, trunk, counted: None, emergency: false };
+        self.start(now, incoming, order, context, direction, shown);
+        Ok(())
+    }
+
+    fn begin_to_trunk(&mut self, now: Now, incoming: Incoming<'_>, to: TrunkRoute) -> Result<(), EndReason> {
+        let Caller::Device(device) = incoming.caller else { return Err(EndReason::UnknownNumber) };
+        let a = self.party_at(device);
+        let counted = a.seat.map(|(agent, _, _)| agent);
+        if !to.emergency {
+            let plan = &self.config.dial_plan;
+            let (at_once, a_minute) = (plan.external_calls_per_agent, plan.external_calls_per_minute);
+            if let Some(agent) = counted
+                && !self.limits.agent_may(now, agent, at_once, a_minute)
+            {
+                return Err(EndReason::OverLimit);
+            }
+            self.trunk_may(to.trunk)?;
+        }
+        let trunk = self.directory.trunk(to.trunk).ok_or(EndReason::TrunkUnavailable)?.clone();
+        let mut identity = plan::identity_outside(self.agent_at(device), &trunk);
+        let asserted = identity.number.clone().or_else(|| {
+            // Whoever answers an emergency call must be able to call back, also to a phone where nobody sits.
+            to.emergency.then(|| trunk.default_number.clone().map(Pii::new)).flatten()
+        });
+        let hidden = wants_privacy(incoming.request) && !to.emergency;
+        let name = std::mem::take(&mut identity.name);
+        if hidden {
+            identity.number = None;
+        } else {
+            identity.name.clone_from(&name);
+        }
+        let mut rounds = Vec::with_capacity(trunk.addresses.len());
+        for address in &trunk.addresses {
+            let Some(flow) = self.trunk_flow(address) else { continue };
+            rounds.push(vec![trunk_attempt(&trunk, address, flow, &to, &identity, asserted.as_ref(), &incoming)]);
+        }
+        if rounds.is_empty() {
+            return Err(EndReason::TrunkUnavailable);
+        }
+        let order =
+            Order { rounds, ring_max: self.config.ring_max, attempt_max: ATTEMPT_MAX, outside: true };
+        let shown = Identity { number: asserted, name };
+        let context =
+            Context { a, b: Party::default(), trunk: Some(trunk.id), counted, emergency: to.emergency };
+        self.start(now, incoming, order, context, Direction::Out, shown);
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        now: Now,
+        incoming: Incoming<'_>,
+        order: Order,
+        context: Context,
+        direction: Direction,
+        shown: Identity,
+    ) {
+        let call = self.calls.next_id();
+        let record = record(call, direction, &context, &incoming, shown);
+        let offer = incoming.request.has_sdp().then(|| bytes::Bytes::copy_from_slice(incoming.request.body()));
+        let (a, b) = (context.a, context.b);
+        self.begin_context(now, call, context);
+        let start = Start {
+            invite: incoming.key,
+            source: incoming.flow.peer.ip(),
+            a_kind: PortKind::Rtp,
+            offer: offer.filter(|sdp| !sdp.is_empty()),
+            order,
+            record,
+        };
+        self.calls.start(now, &mut self.ua, &mut self.acts, start);
+        self.activity_changed(now, a);
+        self.activity_changed(now, b);
+    }
+
+    fn agent_at(&self, device: DeviceId) -> Option<&Agent> {
+        self.directory.agent(self.seats.at_device(device)?.agent)
+    }
+    fn party_at(&self, device: DeviceId) -> Party {
+        let login = self.seats.at_device(device);
+        Party { seat: login.map(|one| (one.agent, one.id, one.epoch)), device: Some(device) }
+    }
+    fn trunk_may(&self, trunk: TrunkId) -> Result<(), EndReason> {
+        let max = self.directory.trunk(trunk).map_or(0, |trunk| trunk.max_calls);
+        if self.limits.trunk_calls(trunk) < max { Ok(()) } else { Err(EndReason::OverLimit) }
+    }
+
+    /// The way to an address of a trunk: for UDP it is there, a stream is asked for and used at once.
+    fn trunk_flow(&mut self, address: &TrunkAddress) -> Option<Flow> {
+        let to = address.address;
+        let fits = |one: &&sip::ua::Local| one.transport == address.transport && one.bound.is_ipv4() == to.is_ipv4();
+        let local = self.config.locals.iter().find(fits)?.bound;
+        if address.transport == Transport::Udp {
+            return Some(Flow::udp(local, to));
+        }
+        if let Some(open) = self.trunk_flows.get(&to) {
+            return Some(*open);
+        }
+        let connection = ConnectionId(self.next_connection);
+        self.next_connection += 2;
+        let flow = Flow { transport: address.transport, local, peer: to, connection };
+        self.trunk_flows.insert(to, flow);
+        self.out.push_back(Output::Connect { flow });
+        Some(flow)
+    }
+}
+
+fn trunk_attempt(
+    trunk: &Trunk,
+    address: &TrunkAddress,
+    flow: Flow,
+    to: &TrunkRoute,
+    identity: &Identity,
+    asserted: Option<&Pii>,
+    incoming: &Incoming<'_>,
+) -> Attempt {
+    let host = trunk.domain.clone().unwrap_or_else(|| host_of(address.address));
+    let transport = match address.transport {
+        Transport::Udp => String::new(),
+        other => format!(";transport={}", other.param()),
+    };
+    let number = escape(&to.number);
+    let mut headers = vec![("Allow".to_owned(), b2bua::ALLOW.to_owned())];
+    if let Some(asserted) = asserted {
+        let asserted = number_uri(asserted.reveal(), &host);
+        headers.push(("P-Asserted-Identity".to_owned(), sip::write::name_addr(&identity.name, &asserted)));
+        if identity.number.is_none() {
+            // RFC 3325 §9.3: the trunk knows who it is and tells nobody.
+            headers.push(("Privacy".to_owned(), "id".to_owned()));
+        }
+    }
+    let contact_user = identity.number.as_ref().map_or("anonymous", |number| number.reveal()).to_owned();
+    Attempt {
+        target: Target { flow, uri: format!("sip:{number}@{host}{transport}"), route: Vec::new() },
+        parties: Parties {
+            from: from_header(identity, &host),
+            to: format!("<sip:{number}@{host}>"),
+            call_id: None,
+            contact_user,
+            max_forwards: incoming.max_forwards.saturating_sub(1),
+        },
+        headers,
+        kind: PortKind::Rtp,
+    }
+}
+
+fn record(
+    call: CallId,
+    direction: Direction,
+    context: &Context,
+    incoming: &Incoming<'_>,
+    shown: Identity,
+) -> CallRecord {
+    // Of our side; for internal calls the caller's, with the called ones beside them.
+    let (ours, other) = match direction {
+        Direction::In => (context.b, Party::default()),
+        Direction::Out => (context.a, Party::default()),
+        Direction::Internal => (context.a, context.b),
+    };
+    CallRecord {
+        call,
+        direction,
+        from: shown.number.unwrap_or_else(|| Pii::new("anonymous")),
+        to: Pii::new(incoming.dialled.clone()),
+        started: Default::default(),
+        answered: None,
+        ended: None,
+        agent: ours.seat.map(|(agent, _, _)| agent),
+        login: ours.seat.map(|(_, login, _)| login),
+        device: ours.device,
+        to_agent: other.seat.map(|(agent, _, _)| agent),
+        to_login: other.seat.map(|(_, login, _)| login),
+        to_device: other.device,
+        trunk: context.trunk,
+        a_call_id: incoming.request.call_id().unwrap_or_default().to_owned(),
+        b_call_id: String::new(),
+        end: None,
+        peer_status: None,
+        a: LegFigures::default(),
+        b: LegFigures::default(),
+    }
+}
+
+/// Who calls, as a trusted trunk says: its asserted identity before its From (RFC 3325 §9.1), unless that is private.
+fn caller_of_trunk(request: &Message<'_>) -> Identity {
+    let from = request.from();
+    let anonymous = |from: &NameAddr<'_>| {
+        from.uri().is_none_or(|uri| uri.user.is_none() || uri.host.eq_ignore_ascii_case("anonymous.invalid"))
+    };
+    if wants_privacy(request) || from.as_ref().is_none_or(anonymous) {
+        return Identity::ANONYMOUS;
+    }
+    let address = request.p_asserted_identity().or(from);
+    let number = address.as_ref().and_then(|address| address.uri()).and_then(|uri| {
+        let user = uri.number().or_else(|| uri.user.map(|_| uri.user_unescaped().into_owned()))?;
+        (!user.is_empty() && user.len() <= plan::DIALLED_MAX).then(|| Pii::new(user))
+    });
+    let name = address.map(|address| display(&address.name())).unwrap_or_default();
+    Identity { number, name }
+}
+
+/// RFC 3323 §4.2: the caller asked not to be shown.
+fn wants_privacy(request: &Message<'_>) -> bool {
+    let asked = request.header(Name::Privacy).unwrap_or("");
+    asked.split([';', ',']).any(|one| matches!(one.trim(), "id" | "user" | "header"))
+}
+
+/// A display name without what could make a page or a phone show something else: controls and direction marks.
+fn display(name: &str) -> String {
+    let plain = |c: &char| {
+        !c.is_control() && !matches!(*c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    name.chars().filter(plain).take(DISPLAY_MAX).collect()
+}
+
+fn from_header(identity: &Identity, host: &str) -> String {
+    match &identity.number {
+        Some(number) => sip::write::name_addr(&identity.name, &number_uri(number.reveal(), host)),
+        None => "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_owned(),
+    }
+}
+
+fn number_uri(number: &str, host: &str) -> String {
+    format!("sip:{}@{host}", escape(number))
+}
+
+fn host_of(address: SocketAddr) -> String {
+    address.to_string()
+}

@@ -1,0 +1,110 @@
+//! What a login row sets in motion. Newer than what is known: the old place lets go, ringing phones first, then live calls,
+//! then its page is told; the same row or an older one changes nothing.
+
+use crate::Gateway;
+use b2bua::Stage;
+use hotdesk::Reaction;
+use terms::{
+    AgentId, Audience, CallId, DeviceId, DirectoryChange, EndReason, Epoch, Login, LoginEnd, LoginEndReason,
+    Notice, Now, WallTime,
+};
+
+impl Gateway {
+    pub(crate) fn login(&mut self, now: Now, row: &Login) {
+        match self.seats.apply(row) {
+            Reaction::Nothing => {}
+            Reaction::Seated { login, left } => {
+                self.left(now, &left);
+                if let Some(device) = login.place.device() {
+                    self.seat_changed(device, login.since);
+                }
+            }
+            Reaction::Left { left } => self.left(now, &left),
+        }
+    }
+
+    fn left(&mut self, now: Now, left: &[Login]) {
+        for login in left {
+            self.tear_down(now, login);
+        }
+        for login in left {
+            if let Some(device) = login.place.device() {
+                self.seat_changed(device, login.ended.as_ref().map_or(now.wall, |end| end.at));
+            }
+        }
+    }
+
+    fn seat_changed(&mut self, device: DeviceId, since: WallTime) {
+        let agent = self.seats.at_device(device).map(|login| login.agent);
+        self.notice(Audience::Everyone, Notice::Seat { device, agent, since });
+    }
+
+    /// Ends everything that belongs to a login that is over. Harmless to repeat.
+    fn tear_down(&mut self, now: Now, login: &Login) {
+        let end = login.ended.clone().unwrap_or(LoginEnd {
+            at: now.wall,
+            why: LoginEndReason::LoggedOut,
+            from: String::new(),
+        });
+        let reason = match end.why {
+            LoginEndReason::TakenOver => EndReason::LoggedOutElsewhere,
+            LoginEndReason::LoggedOut | LoginEndReason::Expired => EndReason::LoggedOut,
+            LoginEndReason::ReleasedByAdministrator
+            | LoginEndReason::AgentRemoved
+            | LoginEndReason::PhoneRemoved => EndReason::ReleasedByAdministrator,
+        };
+        for call in self.calls_up_to(login.agent, login.epoch) {
+            self.end_call(now, call, reason);
+        }
+        self.notice(
+            Audience::Login(login.id),
+            Notice::LoginEnded {
+                login: login.id,
+                why: end.why,
+                sentence: end.why.sentence(),
+                at: end.at,
+                from: end.from,
+            },
+        );
+    }
+
+    /// Calls that carry this epoch of the agent or an older one, ringing ones first. An emergency call is nobody's to cut.
+    fn calls_up_to(&self, agent: AgentId, epoch: Epoch) -> Vec<CallId> {
+        let Some(ids) = self.by_agent.get(&agent) else { return Vec::new() };
+        let old = |id: &CallId| {
+            self.contexts.get(id).is_some_and(|context| !context.emergency && context.is_of(agent, epoch))
+        };
+        let mut calls: Vec<CallId> = ids.iter().copied().filter(old).collect();
+        calls.sort_by_key(|id| self.calls.get(*id).is_some_and(|call| call.stage() == Stage::Up));
+        calls
+    }
+
+    pub(crate) fn directory_changed(&mut self, now: Now, change: DirectoryChange) {
+        match change {
+            DirectoryChange::Agent(agent) => self.directory.put_agent(agent),
+            DirectoryChange::AgentGone(agent) => {
+                self.directory.drop_agent(agent);
+                self.limits.forget_agent(agent);
+                self.activities.remove(&agent);
+                if let Some(login) = self.seats.forget_agent(agent) {
+                    self.left(now, &[ended(login, now, LoginEndReason::AgentRemoved)]);
+                }
+            }
+            DirectoryChange::Device(device) => self.directory.put_device(device),
+            DirectoryChange::DeviceGone(device) => {
+                let Some(phone) = self.directory.drop_device(device) else { return };
+                if let Some(login) = self.seats.forget_device(device) {
+                    self.left(now, &[ended(login, now, LoginEndReason::PhoneRemoved)]);
+                }
+                self.forget_phone(now, device, &phone.aor);
+            }
+            DirectoryChange::Trunk(trunk) => self.directory.put_trunk(trunk),
+            DirectoryChange::TrunkGone(trunk) => self.directory.drop_trunk(trunk),
+        }
+    }
+}
+
+fn ended(mut login: Login, now: Now, why: LoginEndReason) -> Login {
+    login.ended = Some(LoginEnd { at: now.wall, why, from: String::new() });
+    login
+}

@@ -1,0 +1,226 @@
+//! How each phone stands, who is told when that changes, and the question by which we find out: OPTIONS.
+
+use crate::{Gateway, PhoneStatus};
+use ahash::AHashMap;
+use sip::ua::{ClientKey, Parties, Target};
+use sip::{Draft, Method};
+use std::collections::VecDeque;
+use std::time::Duration;
+use terms::{Aor, Audience, Binding, DeviceId, Flow, Instant, Liveness, Notice, Now, PhoneState, StoreWrite, WallTime};
+
+/// A phone that is there answers OPTIONS within this: four copies over UDP.
+const PROBE_WAIT: Duration = Duration::from_secs(5);
+/// A phone whose connection closed opens another within this, or cannot be reached.
+const RECONNECT_WAIT: Duration = Duration::from_secs(5);
+/// Questions under way; past it a phone stays suspect until it is asked again.
+const PROBES_MAX: usize = 16_384;
+
+#[derive(Default)]
+pub(crate) struct Phones {
+    states: AHashMap<DeviceId, (PhoneState, WallTime)>,
+    probes: AHashMap<ClientKey, Contact>,
+    asked: AHashMap<Contact, Option<ClientKey>>,
+    /// When each open question counts as answered by silence; all wait equally long, so the oldest is first.
+    due: VecDeque<(Instant, Contact)>,
+}
+
+/// A contact of an address of record that was asked whether it is there, or that lost its connection.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Contact {
+    aor: Aor,
+    uri: String,
+}
+
+impl Phones {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.due.front().map(|(at, _)| *at)
+    }
+    pub(crate) fn forget(&mut self, device: DeviceId) {
+        self.states.remove(&device);
+    }
+}
+
+impl Gateway {
+    /// The phone has these contacts now.
+    pub(crate) fn phone_has(&mut self, now: Now, aor: &Aor, any: bool) {
+        let Some(device) = self.directory.device_of(aor) else { return };
+        self.phone_is(now, device, if any { PhoneState::Registered } else { PhoneState::Expired });
+    }
+
+    /// Looks the phone's contacts up and tells whoever watches if it stands differently now.
+    fn phone_changed(&mut self, now: Now, aor: &Aor) {
+        let Some(device) = self.directory.device_of(aor) else { return };
+        let best = self.registrar.contacts(now, aor).into_iter().map(|(_, liveness)| liveness).min();
+        let state = match best {
+            Some(Liveness::Live) => PhoneState::Registered,
+            Some(Liveness::Suspect) => PhoneState::Suspect,
+            Some(Liveness::Unreachable) => PhoneState::Unreachable,
+            None => PhoneState::Expired,
+        };
+        self.phone_is(now, device, state);
+    }
+
+    fn phone_is(&mut self, now: Now, device: DeviceId, state: PhoneState) {
+        let known = self.phones.states.get(&device).map(|(state, _)| *state);
+        if known == Some(state) || (known.is_none() && state == PhoneState::Expired) {
+            return;
+        }
+        self.phones.states.insert(device, (state, now.wall));
+        self.notice(Audience::Everyone, Notice::Phone { device, state, since: now.wall });
+    }
+
+    pub(crate) fn restored(&mut self, now: Now, binding: Binding) {
+        let aor = binding.aor.clone();
+        let stream = binding.flow.transport.is_reliable();
+        let contact = Contact { aor: aor.clone(), uri: binding.contact.clone() };
+        self.registrar.restore(now, binding);
+        if stream {
+            // Its connection died with the process; the phone has a moment to come back by itself.
+            self.wait_for(now, contact, None, RECONNECT_WAIT);
+        }
+        self.phone_changed(now, &aor);
+    }
+
+    pub(crate) fn expire_bindings(&mut self, now: Now) {
+        for write in self.registrar.expire(now) {
+            let StoreWrite::Bindings { aor, .. } = &write else { continue };
+            let aor = aor.clone();
+            if !self.store.is_full() {
+                self.write(write, crate::store::Waiting::Expiry);
+            }
+            self.phone_changed(now, &aor);
+        }
+    }
+
+    /// A connection closed: its contacts are suspect until the phone comes back or the wait is over.
+    pub(crate) fn suspect(&mut self, now: Now, aor: &Aor, flow: Flow) {
+        let contacts = self.registrar.contacts(now, aor);
+        for (binding, _) in contacts.into_iter().filter(|(binding, _)| binding.flow == flow) {
+            let contact = Contact { aor: aor.clone(), uri: binding.contact };
+            self.wait_for(now, contact, None, RECONNECT_WAIT);
+        }
+        self.phone_changed(now, aor);
+    }
+
+    /// Asks every contact of the device whether it is there.
+    pub(crate) fn probe(&mut self, now: Now, device: DeviceId) {
+        let Some(phone) = self.directory.phone(device) else { return };
+        let aor = phone.aor.clone();
+        for (binding, _) in self.registrar.contacts(now, &aor) {
+            self.ask(now, &binding);
+        }
+    }
+
+    /// A call or a message found nobody at this contact: it is suspect, and asked.
+    pub(crate) fn doubt(&mut self, now: Now, aor: &Aor, uri: &str) {
+        let found = self.registrar.contacts(now, aor).into_iter().find(|(one, _)| one.contact == uri);
+        let Some((binding, Liveness::Live)) = found else { return };
+        self.registrar.set_liveness(aor, uri, Liveness::Suspect);
+        self.phone_changed(now, aor);
+        self.ask(now, &binding);
+    }
+
+    fn ask(&mut self, now: Now, binding: &Binding) {
+        let contact = Contact { aor: binding.aor.clone(), uri: binding.contact.clone() };
+        if self.phones.asked.contains_key(&contact) || self.phones.asked.len() >= PROBES_MAX {
+            return;
+        }
+        let target =
+            Target { flow: binding.flow, uri: binding.contact.clone(), route: binding.path.clone() };
+        let parties = Parties {
+            from: format!("<sip:{}>", self.config.domain),
+            to: format!("<sip:{}>", binding.aor),
+            call_id: None,
+            contact_user: "hotseat".to_owned(),
+            max_forwards: 70,
+        };
+        let draft = Draft::request(Method::Options).header("Accept", "application/sdp");
+        if let Ok(key) = self.ua.request(now, target, parties, draft) {
+            self.wait_for(now, contact, Some(key), PROBE_WAIT);
+        }
+    }
+
+    fn wait_for(&mut self, now: Now, contact: Contact, key: Option<ClientKey>, wait: Duration) {
+        if self.phones.asked.len() >= PROBES_MAX {
+            return;
+        }
+        if let Some(key) = key {
+            self.phones.probes.insert(key, contact.clone());
+        }
+        if self.phones.asked.insert(contact.clone(), key).is_none() {
+            self.phones.due.push_back((now.instant + wait, contact));
+        }
+    }
+
+    pub(crate) fn probe_answered(&mut self, now: Now, key: ClientKey, status: u16) {
+        if status < 200 {
+            return;
+        }
+        if let Some(contact) = self.phones.probes.remove(&key) {
+            self.phones.asked.remove(&contact);
+            // Any word at all says that somebody is there.
+            self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Live);
+            self.phone_changed(now, &contact.aor);
+        }
+    }
+
+    pub(crate) fn probe_unanswered(&mut self, now: Now, key: ClientKey) {
+        if let Some(contact) = self.phones.probes.remove(&key) {
+            self.phones.asked.remove(&contact);
+            self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Unreachable);
+            self.phone_changed(now, &contact.aor);
+        }
+    }
+
+    pub(crate) fn probes_timeout(&mut self, now: Now) {
+        while let Some((at, _)) = self.phones.due.front() {
+            if *at > now.instant {
+                return;
+            }
+            let Some((_, contact)) = self.phones.due.pop_front() else { return };
+            let Some(key) = self.phones.asked.remove(&contact) else { continue };
+            match key {
+                // The transaction goes on; a late answer still brings the phone back.
+                Some(_) => self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Unreachable),
+                None => {
+                    let found = self.registrar.contacts(now, &contact.aor);
+                    let still = |(one, live): &(Binding, Liveness)| {
+                        one.contact == contact.uri && *live == Liveness::Suspect
+                    };
+                    if found.iter().any(still) {
+                        self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Unreachable);
+                    }
+                }
+            }
+            self.phone_changed(now, &contact.aor);
+        }
+    }
+
+    /// How each phone stands.
+    pub fn phones(&self, now: Now) -> Vec<PhoneStatus> {
+        self.directory.phones().map(|phone| self.phone_status(now, phone)).collect()
+    }
+
+    /// How one phone stands.
+    pub fn phone(&self, now: Now, device: DeviceId) -> Option<PhoneStatus> {
+        Some(self.phone_status(now, self.directory.phone(device)?))
+    }
+
+    fn phone_status(&self, now: Now, phone: &crate::Phone) -> PhoneStatus {
+        let device = phone.device.id;
+        let (state, since) =
+            self.phones.states.get(&device).copied().unwrap_or((PhoneState::NeverRegistered, WallTime(0)));
+        let mut contacts = self.registrar.contacts(now, &phone.aor);
+        contacts.sort_by_key(|(one, liveness)| (*liveness, std::cmp::Reverse(one.registered)));
+        let best = contacts.into_iter().next().map(|(one, _)| one);
+        PhoneStatus {
+            device,
+            state,
+            since,
+            flow: best.as_ref().map(|one| one.flow),
+            expires: best.as_ref().map(|one| one.expires),
+            user_agent: best.as_ref().map(|one| one.user_agent.clone()),
+            contact: best.map(|one| one.contact),
+        }
+    }
+}
