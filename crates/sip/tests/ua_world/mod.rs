@@ -262,10 +262,13 @@ impl World {
         self.log.iter().filter(|(_, a, l)| *a == at && l.starts_with(begins)).map(|(ms, _, _)| *ms).collect()
     }
     pub fn assert_at_rest(&self) {
-        for (at, ua) in self.uas.iter().enumerate() {
-            assert_eq!(ua.holds(), Holds::default(), "at {at}");
-            assert_eq!(ua.deadline(), None);
+        for at in 0..self.uas.len() {
+            self.assert_at_rest_at(at);
         }
+    }
+    pub fn assert_at_rest_at(&self, at: usize) {
+        assert_eq!(self.uas[at].holds(), Holds::default(), "at {at}");
+        assert_eq!(self.uas[at].deadline(), None);
     }
     /// A call from 0 to 1 that is up: the dialogs of both, and the server key of its INVITE.
     pub fn call(&mut self) -> (DialogKey, DialogKey, ServerKey) {
