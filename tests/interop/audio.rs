@@ -98,7 +98,10 @@ pub fn read_wav(path: &Path) -> std::io::Result<Vec<i16>> {
     let all: Vec<i16> =
         bytes.get(start..).unwrap_or(&[]).chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
     let step = (rate / RATE).max(1) * channels;
-    Ok(all.chunks(step).map(|c| (c.iter().map(|s| i32::from(*s)).sum::<i32>() / c.len() as i32) as i16).collect())
+    Ok(all
+        .chunks(step)
+        .map(|c| (c.iter().map(|s| i32::from(*s)).sum::<i32>() / c.len() as i32) as i16)
+        .collect())
 }
 
 /// µ-law, ITU-T G.711 table 2a: both directions.

@@ -1,6 +1,7 @@
 //! baresip as a desk phone: its configuration, its control socket, its recordings.
 
 use crate::audio;
+use crate::lab::free_port;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,6 @@ pub struct Baresip {
     /// Every event and response it gave, oldest first, as JSON text.
     pub said: Vec<serde_json::Value>,
     pub folder: PathBuf,
-    pub name: String,
 }
 
 pub struct Account<'a> {
@@ -38,8 +38,8 @@ impl Baresip {
         std::fs::create_dir_all(folder.join("rec")).expect("a folder for the phone");
         let wav = folder.join("play.wav");
         audio::write_wav(&wav, play).expect("the phone's sound");
-        let sip_port = free_port_pair();
-        let control_port = free_port_pair();
+        let sip_port = free_port();
+        let control_port = free_port();
         let mut config = format!(
             "sip_listen 127.0.0.1:{sip_port}\nnet_interface 127.0.0.1\naudio_source aufile,{}\n\
              audio_player aubridge,{}\nausrc_srate 8000\nausrc_channels 1\nauplay_srate 8000\nauplay_channels 1\n\
@@ -77,14 +77,7 @@ impl Baresip {
             .expect("baresip is installed (scripts/test installs it)");
         let control = connect(control_port, &folder);
         control.set_read_timeout(Some(Duration::from_millis(50))).expect("a read timeout");
-        Baresip {
-            child,
-            control,
-            pending: Vec::new(),
-            said: Vec::new(),
-            folder,
-            name: account.name.to_owned(),
-        }
+        Baresip { child, control, pending: Vec::new(), said: Vec::new(), folder }
     }
 
     /// Sends one command of its menu, such as `dial`, `hangup`, `hold`, `accept`.
@@ -115,11 +108,6 @@ impl Baresip {
         self.read();
     }
 
-    /// The last event of this type.
-    pub fn last(&self, event: &str) -> Option<&serde_json::Value> {
-        self.said.iter().rev().find(|e| e["type"] == event)
-    }
-
     fn read(&mut self) {
         let mut buffer = [0u8; 8192];
         if let Ok(n) = self.control.read(&mut buffer) {
@@ -127,7 +115,8 @@ impl Baresip {
         }
         // Netstrings: length, colon, JSON, comma.
         while let Some(colon) = self.pending.iter().position(|b| *b == b':') {
-            let Some(len) = std::str::from_utf8(&self.pending[..colon]).ok().and_then(|t| t.parse::<usize>().ok())
+            let Some(len) =
+                std::str::from_utf8(&self.pending[..colon]).ok().and_then(|t| t.parse::<usize>().ok())
             else {
                 self.pending.clear();
                 return;
@@ -175,27 +164,12 @@ fn connect(port: u16, folder: &Path) -> TcpStream {
         match TcpStream::connect(("127.0.0.1", port)) {
             Ok(stream) => return stream,
             Err(e) if Instant::now() > deadline => {
-                panic!("baresip does not answer: {e}\n{}", std::fs::read_to_string(folder.join("log")).unwrap_or_default())
+                panic!(
+                    "baresip does not answer: {e}\n{}",
+                    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
+                )
             }
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
-}
-
-/// A port that is free for UDP and TCP together with the one above it (baresip takes both).
-pub fn free_port_pair() -> u16 {
-    use std::net::{TcpListener, UdpSocket};
-    for _ in 0..200 {
-        let Ok(first) = TcpListener::bind("127.0.0.1:0") else { continue };
-        let Ok(port) = first.local_addr().map(|a| a.port()) else { continue };
-        let above = port.checked_add(1);
-        if let Some(above) = above
-            && UdpSocket::bind(("127.0.0.1", port)).is_ok()
-            && TcpListener::bind(("127.0.0.1", above)).is_ok()
-            && UdpSocket::bind(("127.0.0.1", above)).is_ok()
-        {
-            return port;
-        }
-    }
-    panic!("no free pair of ports on 127.0.0.1")
 }

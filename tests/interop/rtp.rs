@@ -11,13 +11,12 @@ use std::time::{Duration, Instant};
 pub struct Endpoint {
     pub address: SocketAddr,
     heard: Arc<Mutex<Vec<i16>>>,
-    peer: Arc<Mutex<Option<SocketAddr>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Endpoint {
-    /// Listens on an even port; speaks to whoever is named by `speak_to`, or to the first who speaks to it.
+    /// Listens on an even port and speaks to the first who speaks to it.
     pub fn open(play: Vec<i16>) -> Endpoint {
         let socket = std::iter::repeat_with(|| UdpSocket::bind("127.0.0.1:0").expect("a UDP port"))
             .find(|s| s.local_addr().is_ok_and(|a| a.port() % 2 == 0))
@@ -25,27 +24,17 @@ impl Endpoint {
         socket.set_read_timeout(Some(Duration::from_millis(2))).expect("a read timeout");
         let address = socket.local_addr().expect("a bound socket");
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let peer = Arc::new(Mutex::new(None));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
-            let (heard, peer, stop) = (heard.clone(), peer.clone(), stop.clone());
-            move || run(socket, &play, &heard, &peer, &stop)
+            let (heard, stop) = (heard.clone(), stop.clone());
+            move || run(socket, &play, &heard, &stop)
         });
-        Endpoint { address, heard, peer, stop, thread: Some(thread) }
-    }
-
-    pub fn speak_to(&self, peer: SocketAddr) {
-        *self.peer.lock().unwrap() = Some(peer);
+        Endpoint { address, heard, stop, thread: Some(thread) }
     }
 
     /// Samples heard so far.
     pub fn heard(&self) -> Vec<i16> {
         self.heard.lock().unwrap().clone()
-    }
-
-    /// Forgets what was heard, to ask about what comes now.
-    pub fn listen_anew(&self) {
-        self.heard.lock().unwrap().clear();
     }
 
     pub fn finish(mut self) -> Vec<i16> {
@@ -63,20 +52,15 @@ impl Drop for Endpoint {
     }
 }
 
-fn run(
-    socket: UdpSocket,
-    play: &[i16],
-    heard: &Mutex<Vec<i16>>,
-    peer: &Mutex<Option<SocketAddr>>,
-    stop: &AtomicBool,
-) {
+fn run(socket: UdpSocket, play: &[i16], heard: &Mutex<Vec<i16>>, stop: &AtomicBool) {
     let (mut sequence, mut timestamp) = (7u16, 160u32);
     let mut frames = play.chunks_exact(160).cycle();
     let mut next = Instant::now();
     let mut packet = [0u8; 2048];
+    let mut peer: Option<SocketAddr> = None;
     while !stop.load(Ordering::Relaxed) {
         if let Ok((len, from)) = socket.recv_from(&mut packet) {
-            peer.lock().unwrap().get_or_insert(from);
+            peer.get_or_insert(from);
             if len > 12 && packet[0] >> 6 == 2 && packet[1] & 0x7f == 0 {
                 heard.lock().unwrap().extend(packet[12..len].iter().map(|b| ulaw_decode(*b)));
             }
@@ -85,7 +69,7 @@ fn run(
             continue;
         }
         next += Duration::from_millis(20);
-        let (Some(to), Some(frame)) = (*peer.lock().unwrap(), frames.next()) else { continue };
+        let (Some(to), Some(frame)) = (peer, frames.next()) else { continue };
         let mut out = vec![0x80, 0];
         out.extend_from_slice(&sequence.to_be_bytes());
         out.extend_from_slice(&timestamp.to_be_bytes());

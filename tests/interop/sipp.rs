@@ -72,18 +72,6 @@ impl Sipp {
         }
         text
     }
-
-    /// Waits until a line of its message log contains this text.
-    pub fn until_log(&self, text: &str, within: Duration) -> bool {
-        let deadline = Instant::now() + within;
-        while !self.log().contains(text) {
-            if Instant::now() > deadline {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        true
-    }
 }
 
 impl Drop for Sipp {

@@ -1,0 +1,9 @@
+//! Edge: the shipped program on real sockets, against clients that are odd, hostile or cut off.
+
+mod client;
+mod durable;
+mod fraud;
+#[path = "../lab/mod.rs"]
+mod lab;
+mod passwords;
+mod streams;
