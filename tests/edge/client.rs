@@ -116,7 +116,7 @@ impl Reply {
             .unwrap_or(0)
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.headers(name).next()
     }
 
