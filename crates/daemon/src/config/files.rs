@@ -429,6 +429,7 @@ fn dial_plan(source: &Source, trunks: &[Trunk]) -> DialPlan {
             .number("external_calls_per_minute", 0, 10_000)
             .map_or(d.external_calls_per_minute, |n| n as u32),
         barred,
+        not_logged_in: top.text("not_logged_in").map(|(extension, _)| extension),
     };
     top.finish();
     plan
