@@ -65,6 +65,7 @@ export function DeskPage(props: {
     setFailure(answer.refusal.sentence)
   }
   const askToLeave = () => {
+    if (leaving === 'sent') return
     setFailure(null)
     if (desk.now.activity === 'idle') void logOut()
     else setLeaving('asked')
@@ -73,7 +74,7 @@ export function DeskPage(props: {
   useTitle(titleOf(desk))
   return (
     <div className="desk">
-      <Phonebar me={me} desk={desk} isLeaving={leaving === 'sent'} onLogOut={askToLeave} />
+      <Phonebar me={me} desk={desk} onLogOut={askToLeave} />
       <ConnectionBanner lost={link === 'lost'} />
       <main className="desk-main">
         <div role="alert">{failure ? <p className="message message-error">{failure}</p> : null}</div>

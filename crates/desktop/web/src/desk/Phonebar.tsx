@@ -7,7 +7,7 @@ import { Glyph } from '../parts/Glyph'
 import { Lasting } from '../parts/Lasting'
 import type { Desk } from './state'
 
-export function Phonebar({ me, desk, isLeaving, onLogOut }: { me: Me; desk: Desk; isLeaving: boolean; onLogOut: () => void }) {
+export function Phonebar({ me, desk, onLogOut }: { me: Me; desk: Desk; onLogOut: () => void }) {
   return (
     <header className="phonebar">
       <Mark />
@@ -16,7 +16,7 @@ export function Phonebar({ me, desk, isLeaving, onLogOut }: { me: Me; desk: Desk
         <b>{me.agent.extension}</b> {me.agent.display_name}
       </span>
       {me.phone ? <PhoneChip name={me.phone.label || me.phone.name} desk={desk} /> : null}
-      <Button className="button phonebar-out" isPending={isLeaving} onPress={onLogOut}>Log out</Button>
+      <Button className="button phonebar-out" onPress={onLogOut}>Log out</Button>
     </header>
   )
 }

@@ -11,7 +11,7 @@ export function YouCard({ me }: { me: Me }) {
         <div><dt>Name</dt><dd>{me.agent.display_name}</dd></div>
         <div><dt>Extension</dt><dd>{me.agent.extension}</dd></div>
         {me.phone ? (
-          <div><dt>Telephone</dt><dd>{me.phone.label || me.phone.name}{me.phone.label && me.phone.label !== me.phone.name ? ` (${me.phone.name})` : ''}</dd></div>
+          <div><dt>Telephone</dt><dd>{me.phone.label || me.phone.name}</dd></div>
         ) : null}
         {me.login ? <div><dt>Here since</dt><dd>{at(me.login.since)}</dd></div> : null}
       </dl>

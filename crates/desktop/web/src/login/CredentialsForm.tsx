@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from 'react'
 import { Button, Input, Label, TextField } from 'react-aria-components'
 import { AppLink } from '../parts/AppLink'
+import { words } from '../words'
 import type { Message } from './flow'
 import { MessageArea } from './MessageArea'
 
@@ -38,7 +39,7 @@ export function CredentialsForm(props: {
     <form className="form" onSubmit={submit} noValidate onKeyDown={watchCapsLock} onKeyUp={watchCapsLock}>
       <h1 className="card-title">Log in</h1>
       {window.isSecureContext ? null : <NotSecure />}
-      <TextField className="field" value={props.username} onChange={props.onUsername} isInvalid={nameIsMissing(message)}>
+      <TextField className="field" value={props.username} onChange={props.onUsername} isInvalid={message?.text === words.nameMissing}>
         <Label>Agent Username</Label>
         <Input ref={nameInput} name="username" autoComplete="username" autoCapitalize="none" spellCheck={false} className="input" />
       </TextField>
@@ -49,7 +50,12 @@ export function CredentialsForm(props: {
         onChange={setPassword}
         aria-describedby="caps-lock"
       >
-        <Label>Password</Label>
+        <div className="label-line">
+          <Label>Password</Label>
+          <span id="caps-lock" className="hint" aria-live="polite">
+            {capsLock ? 'Caps Lock is on' : ''}
+          </span>
+        </div>
         <div className="input-group">
           <Input ref={passwordInput} name="password" autoComplete="current-password" spellCheck={false} autoCapitalize="none" className="input" />
           <Button className="input-button" onPress={() => setShown(!shown)}>
@@ -58,11 +64,8 @@ export function CredentialsForm(props: {
           </Button>
         </div>
       </TextField>
-      <p id="caps-lock" className="hint" aria-live="polite">
-        {capsLock ? 'Caps Lock is on.' : ''}
-      </p>
       <MessageArea message={message} />
-      <Button type="submit" className="button button-main button-wide" isPending={busy}>
+      <Button type="submit" className="button button-main button-wide" aria-busy={busy}>
         {busy ? 'Logging in…' : 'Login'}
       </Button>
       <p className="card-links">
@@ -70,10 +73,6 @@ export function CredentialsForm(props: {
       </p>
     </form>
   )
-}
-
-function nameIsMissing(message: Message | null): boolean {
-  return message?.tone === 'error' && /username/i.test(message.text)
 }
 
 /** SPEC A3: no riddle, but what is wrong and what to do. */

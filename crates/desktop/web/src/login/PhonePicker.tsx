@@ -228,8 +228,7 @@ const PhoneRow = memo(function PhoneRow(props: {
       <Glyph shape={shapeOf[phone.state]} />
       <span className="phone-name" title={title(phone)}>{title(phone)}</span>
       <span className="phone-state">{stateWords(phone)}</span>
-      <span className="phone-place">{placeWords(phone)}</span>
-      <span className="phone-by" title={phone.by ?? undefined}>{whenWords(phone)}</span>
+      <span className="phone-more" title={moreWords(phone)}>{moreWords(phone)}</span>
       {props.isSelected ? <Tick /> : null}
     </div>
   )
@@ -259,10 +258,12 @@ function stateWords(phone: Phone): string {
   }
 }
 
-function whenWords(phone: Phone): string {
-  const since = phone.since !== null && phone.state !== 'free' && phone.state !== 'never_registered'
-    ? `since ${at(phone.since)}` : ''
-  return [phone.state === 'in_use' && phone.by ? `by ${phone.by}` : '', since].filter(Boolean).join(' ')
+/** The second line: for a phone that cannot be had, by whom and since when come before where it stands. */
+function moreWords(phone: Phone): string {
+  const by = phone.state === 'in_use' && phone.by ? `by ${phone.by}` : ''
+  const away = phone.state === 'in_use' || phone.state === 'unreachable'
+  const since = away && phone.since !== null ? `since ${at(phone.since)}` : ''
+  return [[by, since].filter(Boolean).join(' '), placeWords(phone)].filter(Boolean).join(' · ')
 }
 
 /** What the list says when it has no rows, or none that can be chosen. */

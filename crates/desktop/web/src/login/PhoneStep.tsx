@@ -18,12 +18,7 @@ export function PhoneStep({ login }: { login: LoginControl }) {
   }
   return (
     <form className="form" onSubmit={submit} noValidate>
-      <div className="card-head">
-        <h1 className="card-title">Where do you sit?</h1>
-        <Button className="link-button" onPress={login.startOver}>
-          Not {flow.agent?.display_name ?? 'you'}?
-        </Button>
-      </div>
+      <h1 className="card-title">Where do you sit?</h1>
       <PhonePicker picker={picker} onEvent={login.pick} onSubmit={login.submitPhone} />
       <MessageArea message={flow.message}>
         {picker.notice ? null : chosen ? (
@@ -36,10 +31,13 @@ export function PhoneStep({ login }: { login: LoginControl }) {
         ) : null}
         <div role="status">{picker.notice ? <p className="message message-warn">{picker.notice}</p> : null}</div>
       </MessageArea>
-      <Button type="submit" className="button button-main button-wide" isPending={flow.busy}>
+      <Button type="submit" className="button button-main button-wide" aria-busy={flow.busy}>
         {flow.busy ? 'Logging in…' : 'Login'}
       </Button>
       <p className="card-links">
+        <Button className="link-button" onPress={login.startOver}>
+          Not {flow.agent?.display_name ?? 'you'}?
+        </Button>
         <AppLink to="/help">Help with sign-in</AppLink>
       </p>
     </form>

@@ -37,7 +37,7 @@ export type FlowEvent =
   | { type: 'message'; message: Message | null }
   | { type: 'resumed'; me: Me }
   | { type: 'logged_in'; answer: LoginAnswer }
-  | { type: 'listed'; phones: readonly Phone[]; last?: string | null; now: number }
+  | { type: 'listed'; phones: readonly Phone[]; last: string | null; now: number }
   | { type: 'frame'; frame: Frame; now: number }
   | { type: 'picker'; event: PickerEvent }
   | { type: 'agreed' }
@@ -63,8 +63,7 @@ export function step(flow: Flow, event: FlowEvent): Flow {
     case 'message': return { ...flow, busy: false, message: event.message }
     case 'resumed': return resumed(flow, event.me)
     case 'logged_in': return loggedIn(flow, event.answer)
-    case 'listed':
-      return { ...flow, picker: pick(flow.picker, { type: 'listed', phones: event.phones, last: event.last, now: event.now }) }
+    case 'listed': return listed(flow, event.phones, event.last, event.now)
     case 'frame': return frameCame(flow, event.frame, event.now)
     case 'picker': return { ...flow, picker: pick(flow.picker, event.event), message: null }
     case 'agreed': return agreed(flow)
@@ -86,15 +85,16 @@ function resumed(flow: Flow, me: Me): Flow {
 }
 
 function loggedIn(flow: Flow, answer: LoginAnswer): Flow {
-  const next: Flow = { ...flow, busy: false, message: null, agent: answer.agent, take_over_epoch: null }
+  const picker = pick(emptyPicker, { type: 'last_used', name: answer.last_phone })
+  const next: Flow = { ...flow, busy: false, message: null, agent: answer.agent, take_over_epoch: null, picker }
   switch (answer.state) {
     case 'ready': return { ...next, step: 'in' }
-    case 'choose_phone': return { ...next, step: 'phone', picker: emptyPicker }
+    case 'choose_phone': return { ...next, step: 'phone' }
     case 'held':
       // A held answer without a holder cannot be shown as a question; the phone choice asks again (409).
       return answer.held
         ? { ...next, question: { held: answer.held, then: 'choose' } }
-        : { ...next, step: 'phone', picker: emptyPicker }
+        : { ...next, step: 'phone' }
   }
 }
 
@@ -102,12 +102,17 @@ function agreed(flow: Flow): Flow {
   if (!flow.question) return flow
   const { held, then } = flow.question
   const next: Flow = { ...flow, question: null, take_over_epoch: held.epoch }
-  return then === 'choose' ? { ...next, step: 'phone', picker: emptyPicker } : { ...next, busy: true }
+  return then === 'choose' ? { ...next, step: 'phone' } : { ...next, busy: true }
 }
 
 /** SPEC C2, no: nothing at all changes for the first login; here everything starts afresh. */
 function declined(flow: Flow): Flow {
   return { ...start, message: flow.question ? { tone: 'info', text: 'Nothing was changed. The other login goes on.' } : null }
+}
+
+function listed(flow: Flow, phones: readonly Phone[], last: string | null, now: number): Flow {
+  const known = pick(flow.picker, { type: 'last_used', name: last })
+  return { ...flow, picker: pick(known, { type: 'listed', phones, now }) }
 }
 
 function frameCame(flow: Flow, frame: Frame, now: number): Flow {

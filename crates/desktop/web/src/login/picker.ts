@@ -17,8 +17,8 @@ export interface Picker {
   loaded: boolean
   last: string | null
   query: string
-  /** Null: as many as there are decides. */
-  showOthers: boolean | null
+  /** Decided by how many there are when the list first comes, then by the person. */
+  showOthers: boolean
   /** The names on screen. They keep their places until the query or the choice of sections changes. */
   rows: Readonly<Record<Section, readonly string[]>>
   selected: string | null
@@ -31,7 +31,9 @@ export interface Picker {
 }
 
 export type PickerEvent =
-  | { type: 'listed'; phones: readonly Phone[]; last?: string | null; now: number }
+  /** Which phone was used last is known from the login, before any list. */
+  | { type: 'last_used'; name: string | null }
+  | { type: 'listed'; phones: readonly Phone[]; now: number }
   | { type: 'phone'; frame: PhoneFrame; now: number }
   | { type: 'typed'; query: string }
   | { type: 'others_toggled' }
@@ -46,7 +48,7 @@ export const emptyPicker: Picker = {
   loaded: false,
   last: null,
   query: '',
-  showOthers: null,
+  showOthers: false,
   rows: { last: [], available: [], others: [] },
   selected: null,
   active: null,
@@ -56,10 +58,11 @@ export const emptyPicker: Picker = {
 
 export function pick(p: Picker, event: PickerEvent): Picker {
   switch (event.type) {
-    case 'listed': return listed(p, event.phones, event.last, event.now)
+    case 'last_used': return lastUsed(p, event.name)
+    case 'listed': return listed(p, event.phones, event.now)
     case 'phone': return phoneChanged(p, event.frame, event.now)
     case 'typed': return typed(p, event.query)
-    case 'others_toggled': return arrange({ ...p, showOthers: !othersShown(p) })
+    case 'others_toggled': return arrange({ ...p, showOthers: !p.showOthers })
     case 'chosen': return chosen(p, event.name)
     case 'moved': return moved(p, event.by)
     case 'moved_to': return movedTo(p, event.end)
@@ -89,32 +92,37 @@ export function counts(p: Picker): { available: number; others: number } {
 
 export function othersShown(p: Picker): boolean {
   // A search is a question about a phone; the answer "in use by Ann" is one of the answers.
-  if (p.query !== '') return true
-  if (p.showOthers !== null) return p.showOthers
-  return counts(p).others <= OTHERS_SHOWN_MAX
+  return p.showOthers || p.query !== ''
 }
 
 export function rowNames(p: Picker): string[] {
   return [...p.rows.last, ...p.rows.available, ...p.rows.others]
 }
 
-function listed(p: Picker, phones: readonly Phone[], last: string | null | undefined, now: number): Picker {
+function lastUsed(p: Picker, name: string | null): Picker {
+  if (p.last !== null || name === null) return p
+  const next = { ...p, last: name }
+  if (!p.loaded) return next
+  // The list was quicker: the phone goes to the top and is chosen, unless the person was quicker still.
+  return arrange(p.selected === null && isFree(p.phones.get(name)) ? { ...next, selected: name } : next)
+}
+
+function listed(p: Picker, phones: readonly Phone[], now: number): Picker {
   const map = new Map(phones.map((phone) => [phone.name, phone]))
   const sorted = [...map.values()].sort(byTitle).map((phone) => phone.name)
-  const next = { ...p, phones: map, sorted, loaded: true, last: last === undefined ? p.last : last }
+  const next = { ...p, phones: map, sorted, loaded: true }
   if (!p.loaded) {
     // SPEC B5: the phone used last is chosen already, if it can be.
     const selected = next.last && isFree(map.get(next.last)) ? next.last : null
-    return arrange({ ...next, selected })
+    return arrange({ ...next, selected, showOthers: counts(next).others <= OTHERS_SHOWN_MAX })
   }
   const changed = new Map(p.changed)
   for (const phone of phones) {
     const before = p.phones.get(phone.name)
     if (before && (before.state !== phone.state || before.by !== phone.by)) changed.set(phone.name, now)
   }
-  // A list again, after a reconnect or a refusal: only news, so that nothing jumps. A first last-used phone may come late.
-  const kept = p.last === next.last ? keepPlaces({ ...next, changed }) : arrange({ ...next, changed })
-  return checkSelected(kept)
+  // A list again, after a reconnect or a refusal: only news, so that nothing jumps.
+  return checkSelected(keepPlaces({ ...next, changed }))
 }
 
 function phoneChanged(p: Picker, frame: PhoneFrame, now: number): Picker {

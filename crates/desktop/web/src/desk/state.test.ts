@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest'
+import type { Activity, Me } from '../api'
+import { absorb, deskOf, healed, STORY_MAX, type CallEntry, type Desk } from './state'
+
+const me: Me = {
+  state: 'ready', csrf: 'x', login: { id: 1, epoch: 1, since: 1 },
+  agent: { name: 'ann', display_name: 'Ann', extension: '2001', typology: 'external' },
+  phone: { name: 'desk-1', label: null, state: 'in_use' }, activity: { activity: 'idle', peer: null, since: null },
+}
+const tell = (desk: Desk, activity: Activity, peer: string | null, since: number) =>
+  absorb(desk, { type: 'activity', activity, peer, since }, 'desk-1', since)
+const calls = (desk: Desk) => desk.story as CallEntry[]
+
+test('a call is one line: rang, answered, over', () => {
+  let desk = tell(deskOf(me), 'ringing', '+49', 100)
+  desk = tell(desk, 'in_call', '+49', 105)
+  expect(desk.now).toEqual({ activity: 'in_call', peer: '+49', since: 105 })
+  desk = tell(desk, 'idle', null, 200)
+  expect(desk.story).toEqual([{ kind: 'call', id: 1, peer: '+49', began: 100, answered: 105, ended: 200 }])
+})
+
+test('a call that nobody answered says so', () => {
+  const desk = tell(tell(deskOf(me), 'ringing', '+49', 100), 'idle', null, 130)
+  expect(calls(desk)[0]).toMatchObject({ answered: null, ended: 130 })
+})
+
+test('two callers one after the other without a pause are two lines', () => {
+  let desk = tell(deskOf(me), 'in_call', '+1', 100)
+  desk = tell(desk, 'in_call', '+2', 150)
+  expect(calls(desk).map((c) => [c.peer, c.ended])).toEqual([['+2', null], ['+1', 150]])
+})
+
+test('the phone is lost once and comes back once', () => {
+  let desk = deskOf(me)
+  desk = absorb(desk, { type: 'phone_unreachable' }, 'desk-1', 10)
+  desk = absorb(desk, { type: 'phone_unreachable' }, 'desk-1', 11)
+  expect(desk.reachable).toBe(false)
+  desk = absorb(desk, { type: 'phone_back' }, 'desk-1', 20)
+  expect(desk.story.map((e) => e.kind)).toEqual(['phone_back', 'phone_lost'])
+})
+
+test('only my phone matters', () => {
+  const frame = { type: 'phone' as const, state: 'unreachable' as const, by: null, since: null }
+  expect(absorb(deskOf(me), { ...frame, name: 'desk-2' }, 'desk-1', 1).phone).toBe('in_use')
+  expect(absorb(deskOf(me), { ...frame, name: 'desk-1' }, 'desk-1', 1).phone).toBe('unreachable')
+})
+
+test('after a reconnect the story stays and the present is true', () => {
+  const before = tell(deskOf(me), 'in_call', '+1', 100)
+  const after = healed(before, me, 300)
+  expect(after.now.activity).toBe('idle')
+  expect(calls(after)[0]).toMatchObject({ peer: '+1', ended: 300 })
+})
+
+test('the story is bounded', () => {
+  let desk = deskOf(me)
+  for (let i = 0; i < STORY_MAX + 10; i += 1) desk = tell(tell(desk, 'in_call', `+${i}`, i), 'idle', null, i)
+  expect(desk.story).toHaveLength(STORY_MAX)
+})
