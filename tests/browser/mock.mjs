@@ -74,6 +74,9 @@ export async function startMock(scenario = {}) {
     login: state.session === 'in' ? { id: 1, epoch: 1, since: Date.now() - 12 * 60_000 } : null,
     phone: state.seat ? { name: state.seat.name, label: state.seat.label, state: state.seat.state } : null,
     activity: state.activity,
+    held: null,
+    sentence: null,
+    last_phone: state.last_phone,
   })
 
   async function handle(request, response) {
@@ -103,7 +106,7 @@ export async function startMock(scenario = {}) {
         }, cookie())
       }
       case 'GET /api/phones':
-        if (!known || !state.session) return refuse(response, 401, 'no_session', 'Please log in.')
+        if (!known || !state.session) return refuse(response, 401, 'login_expired', 'Your login took too long.')
         return send(response, 200, { phones: state.phones, last_phone: state.last_phone })
       case 'POST /api/login/device': {
         if (request.headers['x-hotseat-csrf'] !== 'word') return refuse(response, 403, 'csrf', 'Please reload the page.')

@@ -62,8 +62,10 @@ const states = [
   }],
   ['login-too-many', { login: { status: 429, body: { reason: 'too_many_attempts', sentence: 'There were too many attempts.', retry_after_s: 240 } } },
     async (page, mock) => { await logIn(page, mock); await page.getByText('Please wait 4 minutes.').waitFor() }],
-  ['login-browser-agent', { login: { status: 403, body: { reason: 'browser_calls_unavailable', sentence: 'Calls in the browser come with a later version. Please ask your administrator for a desk phone login.' } } },
-    async (page, mock) => { await logIn(page, mock); await page.getByText('Calls in the browser').waitFor() }],
+  ['login-browser-agent', {
+    agent: { ...ann, typology: 'webrtc' },
+    sitDown: () => ({ status: 422, body: { reason: 'browser_calls_unavailable', sentence: 'Your account takes calls in the browser, which is not available here yet. Please ask an administrator.' } }),
+  }, async (page, mock) => { await logIn(page, mock); await page.getByText('takes calls in the browser').waitFor() }],
   ['picker', { last_phone: 'desk-14' }, atPicker],
   ['picker-search', {}, async (page, mock) => { await atPicker(page, mock); await search(page).fill('zurich'); await option(page, 'desk-04').waitFor() }],
   ['picker-no-match', {}, async (page, mock) => { await atPicker(page, mock); await search(page).fill('basement'); await page.getByText('No telephone matches.').waitFor() }],

@@ -84,11 +84,8 @@ export interface SeatedAnswer {
   phone: SeatedPhone | null
 }
 
-/** The answer to GET /api/me. */
-export interface Me {
-  state: 'choose_phone' | 'held' | 'ready'
-  agent: Agent
-  csrf: string
+/** The answer to GET /api/me: before a phone is chosen what POST /api/login answered, afterwards who sits where. */
+export interface Me extends LoginAnswer {
   login: Login | null
   phone: SeatedPhone | null
   activity: ActivityNow | null
@@ -113,7 +110,8 @@ export interface Refusal {
   from?: string | null
 }
 
-export interface PhoneFrame {
+/** One row of the list anew. */
+export interface PhoneFrame extends Partial<Pick<Phone, 'label' | 'site' | 'floor'>> {
   type: 'phone'
   name: string
   state: PhoneState
@@ -125,6 +123,8 @@ export type Frame = { seq?: number } & (
   | PhoneFrame
   | ({ type: 'login_ended' } & LoginEnded)
   | ({ type: 'activity' } & ActivityNow)
+  /** One direction of the call fell silent, or speaks again. */
+  | { type: 'audio'; silent: boolean; from_agent: boolean }
   | { type: 'phone_unreachable' }
   | { type: 'phone_back' }
   | { type: 'snapshot'; phones: Phone[] }

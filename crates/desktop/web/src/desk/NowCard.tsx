@@ -4,6 +4,14 @@ import type { Me } from '../api'
 import { Lasting } from '../parts/Lasting'
 import type { Desk } from './state'
 
+/** SPEC I5: one direction without sound is named. */
+function Silence({ desk }: { desk: Desk }) {
+  const { agent, peer } = desk.silent
+  const text = agent && peer ? 'No sound in either direction.'
+    : agent ? 'No sound comes from your phone.' : peer ? 'No sound comes from the other side.' : null
+  return text ? <strong className="now-silence">{text}</strong> : null
+}
+
 export function NowCard({ me, desk }: { me: Me; desk: Desk }) {
   const phone = me.phone ? me.phone.label || me.phone.name : null
   const { activity, peer, since } = desk.now
@@ -21,7 +29,7 @@ export function NowCard({ me, desk }: { me: Me; desk: Desk }) {
           <>
             <p className="now-word">In a call with</p>
             <h1 className="now-main">{peer ?? 'Unknown number'}</h1>
-            <p className="now-sub">{phone ? `On ${phone}.` : ''}</p>
+            <p className="now-sub">{phone ? `On ${phone}.` : ''} <Silence desk={desk} /></p>
           </>
         ) : desk.reachable ? (
           <>

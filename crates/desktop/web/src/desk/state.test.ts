@@ -5,6 +5,7 @@ import { absorb, deskOf, healed, STORY_MAX, type CallEntry, type Desk } from './
 const me: Me = {
   state: 'ready', csrf: 'x', login: { id: 1, epoch: 1, since: 1 },
   agent: { name: 'ann', display_name: 'Ann', extension: '2001', typology: 'external' },
+  held: null, sentence: null, last_phone: 'desk-1',
   phone: { name: 'desk-1', label: null, state: 'in_use' }, activity: { activity: 'idle', peer: null, since: null },
 }
 const tell = (desk: Desk, activity: Activity, peer: string | null, since: number) =>
@@ -56,4 +57,12 @@ test('the story is bounded', () => {
   let desk = deskOf(me)
   for (let i = 0; i < STORY_MAX + 10; i += 1) desk = tell(tell(desk, 'in_call', `+${i}`, i), 'idle', null, i)
   expect(desk.story).toHaveLength(STORY_MAX)
+})
+
+test('silence is told per direction and ends with the call', () => {
+  let desk = tell(deskOf(me), 'in_call', '+1', 100)
+  desk = absorb(desk, { type: 'audio', silent: true, from_agent: false }, 'desk-1', 110)
+  expect(desk.silent).toEqual({ agent: false, peer: true })
+  desk = tell(desk, 'idle', null, 120)
+  expect(desk.silent).toEqual({ agent: false, peer: false })
 })

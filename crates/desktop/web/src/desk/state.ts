@@ -24,16 +24,21 @@ export interface Desk {
   now: ActivityNow
   phone: PhoneState | null
   reachable: boolean
+  /** Nothing is heard from this side of the call that is on. */
+  silent: { agent: boolean; peer: boolean }
   /** Newest first. */
   story: readonly Entry[]
   nextId: number
 }
+
+const NOBODY = { agent: false, peer: false }
 
 export function deskOf(me: Me): Desk {
   const desk: Desk = {
     now: { activity: 'idle', peer: null, since: null },
     phone: me.phone?.state ?? null,
     reachable: me.phone?.state !== 'unreachable' && me.phone?.state !== 'never_registered',
+    silent: NOBODY,
     story: [],
     nextId: 1,
   }
@@ -50,6 +55,8 @@ export function healed(desk: Desk, me: Me, now: number): Desk {
 export function absorb(desk: Desk, frame: Frame, myPhone: string | null, now: number): Desk {
   switch (frame.type) {
     case 'activity': return activity(desk, frame, now)
+    case 'audio':
+      return { ...desk, silent: { ...desk.silent, [frame.from_agent ? 'agent' : 'peer']: frame.silent } }
     case 'phone_unreachable': return reach(desk, false, now)
     case 'phone_back': return reach(desk, true, now)
     case 'phone':
@@ -71,7 +78,8 @@ function reach(desk: Desk, reachable: boolean, now: number): Desk {
 function activity(desk: Desk, told: ActivityNow, now: number): Desk {
   const since = told.since ?? now
   const before = desk.now.activity
-  const next: Desk = { ...desk, now: { activity: told.activity, peer: told.peer ?? null, since } }
+  const silent = told.activity === 'in_call' && before === 'in_call' ? desk.silent : NOBODY
+  const next: Desk = { ...desk, silent, now: { activity: told.activity, peer: told.peer ?? null, since } }
   if (told.activity === 'idle') return { ...next, story: endCall(desk.story, since) }
   const open = openCall(desk.story)
   // Busy again with somebody else, without an idle in between: two calls, not one.

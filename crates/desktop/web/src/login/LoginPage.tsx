@@ -25,7 +25,7 @@ export function LoginPage(props: { site: Site | null; me: Me | null; onIn: () =>
     <>
       <ConnectionBanner lost={flow.step === 'phone' && login.link === 'lost'} />
       <Frame site={props.site}>
-        {flow.step === 'credentials' ? (
+        {flow.step === 'credentials' || flow.step === 'no_choice' ? (
           <CredentialsForm
             username={username}
             onUsername={setUsername}

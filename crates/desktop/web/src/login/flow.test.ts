@@ -86,3 +86,19 @@ test('phone news reach the picker', () => {
     { type: 'frame', frame: { type: 'phone', seq: 2, name: 'a', state: 'unreachable', by: null, since: 5 }, now: 5 })
   expect(flow.picker.phones.get('a')?.state).toBe('unreachable')
 })
+
+test('an agent whose calls come to the browser is not asked for a phone, and is told what the server says', () => {
+  const browser = { ...agent, typology: 'webrtc' as const }
+  const seeking = play({ type: 'logged_in', answer: answer({ agent: browser }) })
+  expect(seeking).toMatchObject({ step: 'no_choice', busy: true })
+  expect(step(seeking, refused('browser_calls_unavailable', 422))).toMatchObject({ step: 'credentials', busy: false, message: { tone: 'info' } })
+  const asked = step(seeking, refused('already_logged_in', 409, { held }))
+  expect(step(asked, { type: 'agreed' })).toMatchObject({ step: 'no_choice', take_over_epoch: 7 })
+})
+
+test('a reload in the middle goes on where it was, the question included', () => {
+  const me = { ...answer({ last_phone: 'a' }), login: null, phone: null, activity: null }
+  expect(play({ type: 'resumed', me })).toMatchObject({ step: 'phone', picker: { last: 'a' } })
+  expect(play({ type: 'resumed', me: { ...me, state: 'held', held } }).question?.held.epoch).toBe(7)
+  expect(play({ type: 'resumed', me: { ...me, state: 'ready' } }).step).toBe('in')
+})

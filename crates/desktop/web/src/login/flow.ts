@@ -11,7 +11,8 @@ export interface Message {
   text: string
 }
 
-export type Step = 'credentials' | 'phone' | 'in'
+/** `no_choice`: this agent's calls do not come to a desk phone, so there is nothing to choose; asked of the server. */
+export type Step = 'credentials' | 'phone' | 'no_choice' | 'in'
 
 /** The question that is open, and what a yes would do. */
 export interface Question {
@@ -79,9 +80,9 @@ export function sendsAgain(question: Question | null): boolean {
   return question?.then === 'sit_down'
 }
 
+/** Reloaded in the middle: the server knows how far it was. */
 function resumed(flow: Flow, me: Me): Flow {
-  if (me.state === 'ready') return { ...flow, step: 'in' }
-  return { ...flow, step: 'phone', agent: me.agent }
+  return loggedIn(flow, me)
 }
 
 function loggedIn(flow: Flow, answer: LoginAnswer): Flow {
@@ -89,20 +90,25 @@ function loggedIn(flow: Flow, answer: LoginAnswer): Flow {
   const next: Flow = { ...flow, busy: false, message: null, agent: answer.agent, take_over_epoch: null, picker }
   switch (answer.state) {
     case 'ready': return { ...next, step: 'in' }
-    case 'choose_phone': return { ...next, step: 'phone' }
+    case 'choose_phone': return seek(next)
     case 'held':
       // A held answer without a holder cannot be shown as a question; the phone choice asks again (409).
       return answer.held
         ? { ...next, question: { held: answer.held, then: 'choose' } }
-        : { ...next, step: 'phone' }
+        : seek(next)
   }
+}
+
+/** On to the place where this agent's calls go. */
+function seek(flow: Flow): Flow {
+  return flow.agent?.typology === 'external' ? { ...flow, step: 'phone' } : { ...flow, step: 'no_choice', busy: true }
 }
 
 function agreed(flow: Flow): Flow {
   if (!flow.question) return flow
   const { held, then } = flow.question
   const next: Flow = { ...flow, question: null, take_over_epoch: held.epoch }
-  return then === 'choose' ? { ...next, step: 'phone' } : { ...next, busy: true }
+  return then === 'choose' ? seek(next) : { ...next, busy: true }
 }
 
 /** SPEC C2, no: nothing at all changes for the first login; here everything starts afresh. */
@@ -127,12 +133,13 @@ function frameCame(flow: Flow, frame: Frame, now: number): Flow {
 }
 
 function refused(flow: Flow, refusal: Refusal, status: number): Flow {
-  const next: Flow = { ...flow, busy: false, message: { tone: 'error', text: refusal.sentence } }
+  const back = flow.step === 'no_choice' ? start : flow
+  const next: Flow = { ...back, busy: false, message: { tone: 'error', text: refusal.sentence } }
   switch (refusal.reason) {
     case 'already_logged_in':
       // Someone logged in meanwhile, or the yes came for an epoch that is over: asked (again) with what is true now.
       return refusal.held
-        ? { ...next, message: null, question: { held: refusal.held, then: flow.step === 'phone' ? 'sit_down' : 'choose' } }
+        ? { ...next, message: null, question: { held: refusal.held, then: flow.step === 'phone' ? 'sit_down' : 'choose' }, agent: flow.agent }
         : next
     case 'phone_in_use':
     case 'phone_unreachable':

@@ -128,7 +128,10 @@ function listed(p: Picker, phones: readonly Phone[], now: number): Picker {
 function phoneChanged(p: Picker, frame: PhoneFrame, now: number): Picker {
   const before = p.phones.get(frame.name)
   const phone: Phone = {
-    ...(before ?? { name: frame.name, label: null, site: null, floor: null }),
+    name: frame.name,
+    label: frame.label ?? before?.label ?? null,
+    site: frame.site ?? before?.site ?? null,
+    floor: frame.floor ?? before?.floor ?? null,
     state: frame.state,
     by: frame.by,
     since: frame.since,

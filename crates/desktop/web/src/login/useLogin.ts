@@ -8,6 +8,9 @@ import { words } from '../words'
 import { sendsAgain, start, step, type Flow } from './flow'
 import type { PickerEvent } from './picker'
 
+/** A login this fresh has not expired; if it is unknown, its cookie was not kept. */
+const COOKIE_MS = 10_000
+
 export interface LoginControl {
   flow: Flow
   link: Link
@@ -26,13 +29,15 @@ export function useLogin(me: Me | null, onIn: () => void, onOut: () => void): Lo
   const [link, setLink] = useState<Link>('connecting')
   const current = useRef(flow)
   current.current = flow
+  const loggedInAt = useRef(0)
 
   const list = useCallback(async (first: boolean) => {
     const answer = await api.phones()
     if (answer.ok) {
       tell({ type: 'listed', phones: answer.value.phones, last: answer.value.last_phone, now: Date.now() })
-    } else if (first && answer.status === 401 && answer.refusal.reason === 'no_session') {
+    } else if (first && answer.status === 401 && Date.now() - loggedInAt.current < COOKIE_MS) {
       // Logged in a moment ago and unknown now: the cookie did not come back (SPEC A4).
+      loggedInAt.current = 0
       tell({ type: 'declined' })
       tell({ type: 'cookies', blocked: true })
     } else {
@@ -47,18 +52,27 @@ export function useLogin(me: Me | null, onIn: () => void, onOut: () => void): Lo
     if (!navigator.cookieEnabled) return tell({ type: 'cookies', blocked: true })
     tell({ type: 'sent' })
     const answer = await api.login(username.trim(), password)
-    if (answer.ok) tell({ type: 'logged_in', answer: answer.value })
-    else tell({ type: 'refused', refusal: answer.refusal, status: answer.status })
+    if (answer.ok) {
+      loggedInAt.current = Date.now()
+      tell({ type: 'logged_in', answer: answer.value })
+    } else tell({ type: 'refused', refusal: answer.refusal, status: answer.status })
   }, [])
 
-  const sendPhone = useCallback(async (phone: string, epoch: number | null) => {
+  const sendPhone = useCallback(async (phone: string | null, epoch: number | null) => {
     tell({ type: 'sent' })
     const answer = await api.sitDown(phone, epoch)
     if (answer.ok) return tell({ type: 'seated' })
     tell({ type: 'refused', refusal: answer.refusal, status: answer.status })
     // SPEC B4: the list is refreshed, nothing is typed again.
-    if (answer.status === 409 || answer.status === 422) await list(false)
+    if (phone !== null && (answer.status === 409 || answer.status === 422)) await list(false)
+    // Nothing to choose and nothing granted: the half-finished login has no use any more, unless there is a question.
+    if (phone === null && !answer.refusal.held) void api.logout()
   }, [list])
+
+  const noChoice = flow.step === 'no_choice'
+  useEffect(() => {
+    if (noChoice) void sendPhone(null, current.current.take_over_epoch)
+  }, [noChoice, sendPhone])
 
   const submitPhone = useCallback(() => {
     const { busy, picker, take_over_epoch } = current.current
