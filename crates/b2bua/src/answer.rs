@@ -2,7 +2,7 @@
 //! the media side has made it. With a late offer the order turns round: leg A's ACK brings the answer to leg B's.
 
 use crate::call::{Answered, Call, Expected, Modify, ModifyStage, Phase, Side, Up, Watch};
-use crate::early::{cancel_forks, forget};
+use crate::early::cancel_forks;
 use crate::{Act, Cx, sdp_of};
 use bytes::Bytes;
 use sip::ua::{ClientKey, DialogKey, ServerKey};
@@ -35,7 +35,7 @@ impl Call {
         cancel_forks(cx, ringing, Some(key), ELSEWHERE);
         for early in winner.early {
             if early != dialog {
-                forget(cx, early);
+                cx.index.dialogs.remove(&early);
             }
         }
         let late = ringing.offer.is_none();

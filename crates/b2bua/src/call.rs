@@ -294,10 +294,7 @@ impl Call {
                 // Early media that cannot be had is no loss: the phone still rings.
                 Some(Expected::Early) | None => {}
                 Some(
-                    Expected::FirstOffer
-                    | Expected::FinalAnswer
-                    | Expected::LateOffer
-                    | Expected::LateAnswer,
+                    Expected::FirstOffer | Expected::FinalAnswer | Expected::LateOffer | Expected::LateAnswer,
                 ) => self.end(cx, reason_of(why)),
                 Some(Expected::ModifyOffer | Expected::ModifyAnswer | Expected::ModifyLateOffer) => {
                     self.modify_refused(cx, 488)

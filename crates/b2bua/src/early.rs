@@ -93,7 +93,7 @@ impl Call {
         }
         ringing.best = Some(better(ringing.best, status));
         for dialog in fork.early {
-            forget(cx, dialog);
+            cx.index.dialogs.remove(&dialog);
         }
         // RFC 3261 §16.7 step 5: a 6xx speaks for the person, so the other phones stop too.
         if status >= 600 {
@@ -148,13 +148,14 @@ impl Call {
     }
 }
 
-/// Lets go of an early dialog that came to nothing.
+/// Lets go of a dialog that the other side ended.
 pub(crate) fn forget(cx: &mut Cx<'_>, dialog: DialogKey) {
     cx.index.dialogs.remove(&dialog);
     cx.ua.forget_dialog(dialog);
 }
 
-/// Stops every INVITE still out, and lets go of their early dialogs.
+/// Stops every INVITE still out. Their early dialogs stay with the `Ua` until the INVITE is over: a 2xx that crosses the
+/// CANCEL is acknowledged and ended by BYE (RFC 3261 §9.1).
 pub(crate) fn cancel_forks(cx: &mut Cx<'_>, ringing: &mut Ringing, but: Option<ClientKey>, reason: &str) {
     for fork in std::mem::take(&mut ringing.forks) {
         if Some(fork.key) == but {
@@ -163,7 +164,7 @@ pub(crate) fn cancel_forks(cx: &mut Cx<'_>, ringing: &mut Ringing, but: Option<C
         cx.index.clients.remove(&fork.key);
         cx.ua.cancel(cx.now, fork.key, Some(reason.to_owned()));
         for dialog in fork.early {
-            forget(cx, dialog);
+            cx.index.dialogs.remove(&dialog);
         }
     }
 }
@@ -215,9 +216,14 @@ mod tests {
 
     #[test]
     fn the_word_of_a_person_outweighs_the_word_of_a_machine() {
-        for (first, second, best) in
-            [(408, 486, 486), (486, 408, 486), (503, 404, 404), (486, 603, 603), (503, 503, 503), (403, 486, 486)]
-        {
+        for (first, second, best) in [
+            (408, 486, 486),
+            (486, 408, 486),
+            (503, 404, 404),
+            (486, 603, 603),
+            (503, 503, 503),
+            (403, 486, 486),
+        ] {
             assert_eq!(better(Some(first), second), best, "{first} then {second}");
         }
     }

@@ -30,11 +30,21 @@ pub enum Act {
     /// The call began to ring or was answered.
     Changed(CallId),
     /// A target gave no sign at all within `Order::attempt_max`; `uri` is its Request-URI.
-    NoSign { call: CallId, uri: String },
+    NoSign {
+        call: CallId,
+        uri: String,
+    },
     /// One leg fell silent or speaks again.
-    Audio { call: CallId, leg: Leg, silent: bool },
+    Audio {
+        call: CallId,
+        leg: Leg,
+        silent: bool,
+    },
     /// The call is over, whatever is still being tidied up.
-    Ended { call: CallId, reason: EndReason },
+    Ended {
+        call: CallId,
+        reason: EndReason,
+    },
 }
 
 /// What a call is lent while it handles one input.

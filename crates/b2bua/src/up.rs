@@ -18,8 +18,7 @@ pub const BOTH_SILENT_MAX: Duration = Duration::from_secs(30);
 /// What a dialog of ours answers to.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 /// Bodies of INFO that cross to the other leg; anything else is not ours to carry.
-const INFO_TYPES: [&str; 3] =
-    ["application/dtmf-relay", "application/dtmf", "application/media_control+xml"];
+const INFO_TYPES: [&str; 3] = ["application/dtmf-relay", "application/dtmf", "application/media_control+xml"];
 const INFO_BODY_MAX: usize = 1024;
 
 impl Up {
@@ -66,7 +65,10 @@ impl Call {
             }
             Some(Method::Info) => self.info_from(cx, key, leg, request),
             Some(Method::Options) => {
-                cx.respond(key, Draft::response(200).header("Allow", ALLOW).header("Accept", "application/sdp"));
+                cx.respond(
+                    key,
+                    Draft::response(200).header("Allow", ALLOW).header("Accept", "application/sdp"),
+                );
             }
             Some(Method::Invite | Method::Update) if self.is_ending() => {
                 cx.respond(key, Draft::response(481));

@@ -106,7 +106,8 @@ impl Gateway {
             }
             Act::NoSign { call, uri } => {
                 let device = self.contexts.get(&call).and_then(|context| context.b.device);
-                let aor = device.and_then(|device| self.directory.phone(device)).map(|phone| phone.aor.clone());
+                let aor =
+                    device.and_then(|device| self.directory.phone(device)).map(|phone| phone.aor.clone());
                 if let Some(aor) = aor {
                     self.doubt(now, &aor, &uri);
                 }

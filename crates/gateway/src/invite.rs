@@ -105,7 +105,8 @@ impl Gateway {
 
     /// Our domain, or an address of ours as the peer sees it.
     pub(crate) fn is_ours(&self, flow: Flow, host: &str, ip: Option<IpAddr>) -> bool {
-        let local = |ip| self.config.locals.iter().any(|one| one.advertised.ip() == ip || one.bound.ip() == ip);
+        let local =
+            |ip| self.config.locals.iter().any(|one| one.advertised.ip() == ip || one.bound.ip() == ip);
         host.eq_ignore_ascii_case(self.directory.domain())
             || ip.is_some_and(|ip| ip == flow.local.ip() || local(ip))
     }
@@ -209,13 +210,20 @@ impl Gateway {
         let mut rounds = Vec::with_capacity(trunk.addresses.len());
         for address in &trunk.addresses {
             let Some(flow) = self.trunk_flow(address) else { continue };
-            rounds.push(vec![trunk_attempt(&trunk, address, flow, &to, &identity, asserted.as_ref(), &incoming)]);
+            rounds.push(vec![trunk_attempt(
+                &trunk,
+                address,
+                flow,
+                &to,
+                &identity,
+                asserted.as_ref(),
+                &incoming,
+            )]);
         }
         if rounds.is_empty() {
             return Err(EndReason::TrunkUnavailable);
         }
-        let order =
-            Order { rounds, ring_max: self.config.ring_max, attempt_max: ATTEMPT_MAX, outside: true };
+        let order = Order { rounds, ring_max: self.config.ring_max, attempt_max: ATTEMPT_MAX, outside: true };
         let shown = Identity { number: asserted, name };
         let context =
             Context { a, b: Party::default(), trunk: Some(trunk.id), counted, emergency: to.emergency };
@@ -234,7 +242,8 @@ impl Gateway {
     ) {
         let call = self.calls.next_id();
         let record = record(call, direction, &context, &incoming, shown);
-        let offer = incoming.request.has_sdp().then(|| bytes::Bytes::copy_from_slice(incoming.request.body()));
+        let offer =
+            incoming.request.has_sdp().then(|| bytes::Bytes::copy_from_slice(incoming.request.body()));
         let (a, b) = (context.a, context.b);
         self.begin_context(now, call, context);
         let start = Start {
@@ -265,7 +274,8 @@ impl Gateway {
     /// The way to an address of a trunk: for UDP it is there, a stream is asked for and used at once.
     fn trunk_flow(&mut self, address: &TrunkAddress) -> Option<Flow> {
         let to = address.address;
-        let fits = |one: &&sip::ua::Local| one.transport == address.transport && one.bound.is_ipv4() == to.is_ipv4();
+        let fits =
+            |one: &&sip::ua::Local| one.transport == address.transport && one.bound.is_ipv4() == to.is_ipv4();
         let local = self.config.locals.iter().find(fits)?.bound;
         if address.transport == Transport::Udp {
             return Some(Flow::udp(local, to));
@@ -385,7 +395,8 @@ fn wants_privacy(request: &Message<'_>) -> bool {
 /// A display name without what could make a page or a phone show something else: controls and direction marks.
 fn display(name: &str) -> String {
     let plain = |c: &char| {
-        !c.is_control() && !matches!(*c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        !c.is_control()
+            && !matches!(*c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     name.chars().filter(plain).take(DISPLAY_MAX).collect()
 }

@@ -393,6 +393,10 @@ impl Gateway {
     pub fn registrar(&self) -> &Registrar {
         &self.registrar
     }
+    /// Transactions and dialogs held right now.
+    pub fn ua_holds(&self) -> sip::ua::Holds {
+        self.ua.holds()
+    }
     /// Sizes of the call tables, for the checker that they return to nothing.
     pub fn call_tables(&self) -> [usize; 5] {
         self.calls.table_sizes()

@@ -122,7 +122,8 @@ impl Guesses {
         guess.wrong = guess.wrong.saturating_add(1);
         guess.last = now.instant;
         if let Some(over) = guess.wrong.checked_sub(FREE_GUESSES) {
-            let wait = WAIT_FIRST.saturating_mul(1u32.checked_shl(over.min(16)).unwrap_or(u32::MAX)).min(WAIT_MAX);
+            let wait =
+                WAIT_FIRST.saturating_mul(1u32.checked_shl(over.min(16)).unwrap_or(u32::MAX)).min(WAIT_MAX);
             guess.until = now.instant + wait;
         }
     }

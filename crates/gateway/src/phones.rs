@@ -6,7 +6,9 @@ use sip::ua::{ClientKey, Parties, Target};
 use sip::{Draft, Method};
 use std::collections::VecDeque;
 use std::time::Duration;
-use terms::{Aor, Audience, Binding, DeviceId, Flow, Instant, Liveness, Notice, Now, PhoneState, StoreWrite, WallTime};
+use terms::{
+    Aor, Audience, Binding, DeviceId, Flow, Instant, Liveness, Notice, Now, PhoneState, StoreWrite, WallTime,
+};
 
 /// A phone that is there answers OPTIONS within this: four copies over UDP.
 const PROBE_WAIT: Duration = Duration::from_secs(5);
@@ -125,8 +127,7 @@ impl Gateway {
         if self.phones.asked.contains_key(&contact) || self.phones.asked.len() >= PROBES_MAX {
             return;
         }
-        let target =
-            Target { flow: binding.flow, uri: binding.contact.clone(), route: binding.path.clone() };
+        let target = Target { flow: binding.flow, uri: binding.contact.clone(), route: binding.path.clone() };
         let parties = Parties {
             from: format!("<sip:{}>", self.config.domain),
             to: format!("<sip:{}>", binding.aor),

@@ -5,7 +5,9 @@ use hotdesk::Seats;
 use registrar::Registrar;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use terms::{Agent, AgentId, Binding, DeviceId, EndReason, Epoch, Liveness, Login, LoginId, Now, Pii, Trunk, TrunkId};
+use terms::{
+    Agent, AgentId, Binding, DeviceId, EndReason, Epoch, Liveness, Login, LoginId, Now, Pii, Trunk, TrunkId,
+};
 
 /// `sip-config/dialplan.toml`, read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -289,7 +291,11 @@ fn outside(view: &View<'_>, number: &str, say: &mut dyn FnMut(fmt::Arguments<'_>
 }
 
 fn barred<'a>(dial_plan: &'a DialPlan, number: &str) -> Option<&'a str> {
-    dial_plan.barred.iter().map(String::as_str).find(|prefix| !prefix.is_empty() && number.starts_with(prefix))
+    dial_plan
+        .barred
+        .iter()
+        .map(String::as_str)
+        .find(|prefix| !prefix.is_empty() && number.starts_with(prefix))
 }
 
 impl Rule {

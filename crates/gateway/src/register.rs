@@ -58,8 +58,8 @@ impl Gateway {
         let uri = request.to()?.uri()?;
         // Ports and parameters are no part of an address of record. Phones configured with our address instead of our
         // domain say the address.
-        let ours = uri.user_unescaped() == phone.device.name.as_str()
-            && self.is_ours(flow, uri.host, uri.host_ip());
+        let ours =
+            uri.user_unescaped() == phone.device.name.as_str() && self.is_ours(flow, uri.host, uri.host_ip());
         ours.then(|| phone.aor.clone())
     }
 

@@ -16,7 +16,12 @@ const RETRY: Duration = Duration::from_secs(1);
 
 pub(crate) enum Waiting {
     /// The 200 of this REGISTER, and what becomes true with it.
-    Register { key: ServerKey, write: Box<StoreWrite>, outbound: bool, path: bool },
+    Register {
+        key: ServerKey,
+        write: Box<StoreWrite>,
+        outbound: bool,
+        path: bool,
+    },
     Record(Box<CallRecord>),
     /// Expired bindings; the memory is ahead of the row, and a restart would expire it again.
     Expiry,
@@ -81,7 +86,9 @@ impl Gateway {
                 self.store.records -= 1;
                 match result {
                     // A row that only tells of a beginning is not worth a second try once its end is written.
-                    Err(StoreError::Busy(_)) if record.ended.is_some() || self.contexts.contains_key(&record.call) => {
+                    Err(StoreError::Busy(_))
+                        if record.ended.is_some() || self.contexts.contains_key(&record.call) =>
+                    {
                         self.write_record_later(now, record)
                     }
                     _ => {}

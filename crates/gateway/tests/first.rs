@@ -33,7 +33,7 @@ fn a_call_for_ann_rings_the_phone_she_sits_at() {
     assert_eq!(field(&up.b_invite, "Max-Forwards"), "69");
     assert_eq!(t.gateway.activity(AgentId(1)).0, Activity::InCall);
 
-    let bye = in_dialog("BYE", &up.a_ok, udp(TRUNK), 2, t.next(), "");
+    let bye = in_dialog("BYE", &up.a_ok, udp(TRUNK), 2, fresh(), "");
     t.receive(udp(TRUNK), &bye);
     assert_eq!(t.heads(udp(TRUNK)), ["200"]);
     let bye = t.one(up.phone);
@@ -44,10 +44,15 @@ fn a_call_for_ann_rings_the_phone_she_sits_at() {
     assert_eq!(t.releases(), 1);
     let record = t.last_record();
     assert_eq!(record.end, Some(EndReason::HungUpByCaller));
-    assert_eq!((record.agent, record.device, record.login), (Some(AgentId(1)), Some(DeviceId(17)), Some(LoginId(1))));
+    assert_eq!(
+        (record.agent, record.device, record.login),
+        (Some(AgentId(1)), Some(DeviceId(17)), Some(LoginId(1)))
+    );
     assert_eq!(record.direction, Direction::In);
     assert_eq!((record.a.packets, record.b.packets), (11, 22));
-    assert!(record.answered.is_some() && !record.b_call_id.is_empty() && record.a_call_id.starts_with("call-"));
+    assert!(
+        record.answered.is_some() && !record.b_call_id.is_empty() && record.a_call_id.starts_with("call-")
+    );
     assert_eq!(t.gateway.activity(AgentId(1)).0, Activity::Idle);
     t.at_rest();
 }
@@ -70,9 +75,9 @@ fn a_call_to_the_outside_carries_the_agents_number() {
     assert_eq!(t.heads(udp(TRUNK)), ["ACK"]);
     let ok = t.one(phone);
     assert_eq!(head(&ok), "200");
-    let ack = in_dialog("ACK", &ok, phone, 2, t.next(), "");
+    let ack = in_dialog("ACK", &ok, phone, 2, fresh(), "");
     t.receive(phone, &ack);
-    let bye = in_dialog_of_called("BYE", &out, &reply(&out, 200, "t", None, ""), udp(TRUNK), 1, t.next(), "");
+    let bye = in_dialog_of_called("BYE", &out, &reply(&out, 200, "t", None, ""), udp(TRUNK), 1, fresh(), "");
     t.receive(udp(TRUNK), &bye);
     assert_eq!(t.heads(udp(TRUNK)), ["200"]);
     assert_eq!(t.heads(phone), ["BYE"]);

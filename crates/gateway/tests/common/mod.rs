@@ -7,6 +7,7 @@ use sip::digest::Answerer;
 use sip::ua::Local;
 use sip::{Message, Name};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use terms::*;
 
@@ -37,7 +38,6 @@ pub struct Table {
     /// The media side answers nothing by itself.
     pub media_held: bool,
     pub media_fails: Option<MediaFailure>,
-    pub branch: u32,
 }
 
 pub fn config() -> GatewayConfig {
@@ -138,7 +138,6 @@ impl Table {
             store_error: None,
             media_held: false,
             media_fails: None,
-            branch: 0,
         };
         for change in [
             DirectoryChange::Device(device(17, "desk-17")),
@@ -257,11 +256,6 @@ impl Table {
         self.at(flow).iter().map(|text| head(text)).collect()
     }
 
-    pub fn next(&mut self) -> u32 {
-        self.branch += 1;
-        self.branch
-    }
-
     /// A phone registers with digest; returns its flow.
     pub fn register(&mut self, name: &str, peer: &str) -> Flow {
         let flow = udp(peer);
@@ -271,7 +265,7 @@ impl Table {
     }
     pub fn register_as(&mut self, name: &str, peer: &str, expires: u32, contact: &str) -> String {
         let flow = udp(peer);
-        let n = self.next();
+        let n = fresh();
         let request = |cseq: u32, authorization: &str| {
             format!(
                 "REGISTER sip:hotseat.test SIP/2.0\r\nVia: SIP/2.0/UDP {peer};branch=z9hG4bKr{n}c{cseq};rport\r\n\
@@ -291,7 +285,7 @@ impl Table {
 
     /// An INVITE of a device, challenged and sent again. Returns the second request as sent.
     pub fn device_invites(&mut self, name: &str, flow: Flow, dialled: &str, sdp: &str) -> String {
-        let n = self.next();
+        let n = fresh();
         let uri = format!("sip:{dialled}@hotseat.test");
         let first = invite(&uri, flow, name, n, 1, "", sdp);
         self.receive(flow, &first);
@@ -304,7 +298,7 @@ impl Table {
         second
     }
     pub fn trunk_invites(&mut self, number: &str, sdp: &str) -> String {
-        let n = self.next();
+        let n = fresh();
         let request = invite(&format!("sip:{number}@192.0.2.1"), udp(TRUNK), "+4917012345", n, 1, "", sdp);
         self.receive(udp(TRUNK), &request);
         request
@@ -323,7 +317,7 @@ impl Table {
         assert_eq!(self.heads(phone), ["ACK"]);
         let a_ok = self.one(udp(TRUNK));
         assert_eq!(head(&a_ok), "200");
-        let ack = in_dialog("ACK", &a_ok, udp(TRUNK), 1, self.next(), "");
+        let ack = in_dialog("ACK", &a_ok, udp(TRUNK), 1, fresh(), "");
         self.receive(udp(TRUNK), &ack);
         Up { phone, a_invite, a_ok, b_invite, b_ok }
     }
@@ -339,7 +333,15 @@ impl Table {
         self.run_s(70);
         assert!(self.gateway.calls().is_empty());
         assert_eq!(self.gateway.call_tables(), [0; 5]);
+        let holds = self.gateway.ua_holds();
+        assert_eq!((holds.servers, holds.clients, holds.dialogs), (0, 0, 0));
     }
+}
+
+/// A number nobody had before, for branches, tags and Call-IDs.
+pub fn fresh() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
 pub struct Up {
@@ -454,7 +456,15 @@ pub fn in_dialog(method: &str, ok: &str, flow: Flow, cseq: u32, n: u32, sdp: &st
     in_dialog_as(method, field(ok, "From"), field(ok, "To"), ok, flow, cseq, n, sdp)
 }
 /// A request of the called side inside the dialog that its own 200 made.
-pub fn in_dialog_of_called(method: &str, invite: &str, ok: &str, flow: Flow, cseq: u32, n: u32, sdp: &str) -> String {
+pub fn in_dialog_of_called(
+    method: &str,
+    invite: &str,
+    ok: &str,
+    flow: Flow,
+    cseq: u32,
+    n: u32,
+    sdp: &str,
+) -> String {
     in_dialog_as(method, field(ok, "To"), field(ok, "From"), invite, flow, cseq, n, sdp)
 }
 #[allow(clippy::too_many_arguments)]
