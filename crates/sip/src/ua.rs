@@ -118,7 +118,8 @@ pub enum Received<'m> {
 /// What time brought.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expired {
-    /// No final response came (timer B, F), or the flow failed. Counts as 408, or 503 if `flow_failed`.
+    /// No final response came (timer B, F; 64·T1 after CANCEL), or the flow failed. Counts as 408, or 503 if
+    /// `flow_failed`. Also for an INVITE whose 2xx came when its dialog was over already.
     NoResponse { key: ClientKey, flow_failed: bool },
     /// Our 2xx was never acknowledged for 64·T1 (RFC 3261 §13.3.1.4); the dialog should be ended by BYE.
     NotAcked { dialog: DialogKey, invite: ServerKey },

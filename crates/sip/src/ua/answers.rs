@@ -4,13 +4,14 @@
 use super::chance;
 use super::state::{Cancel, ClientMachine, Fork};
 use super::time::Due;
-use super::{ClientKey, DialogKey, Received, Ua};
+use super::{ClientKey, DialogKey, Expired, Received, Ua};
 use crate::dialog::{Ack, Dialog, Phase, credentials, one_line, record_routes, refreshes_target, target_of};
 use crate::transaction::key::MAGIC_COOKIE;
 use crate::{Message, Method, Name};
 use terms::{Flow, Instant};
 
-/// Dialogs one INVITE may make by forking (RFC 3261 §13.2.2.4). Further ones are ignored; their 2xx times out there.
+/// Early dialogs one INVITE may make by forking (RFC 3261 §13.2.2.4). Further ones are ignored; twice as many may be
+/// made by 2xx, so that ringing phones do not shut out the one that answers.
 pub const FORKS_MAX: usize = 16;
 
 impl Ua {
@@ -23,13 +24,14 @@ impl Ua {
         let pace = crate::transaction::Pace::new(self.config.timers, client.flow.transport.is_reliable());
         let status = response.status();
         let method = client.method;
+        let first = matches!(&client.machine, ClientMachine::Invite(machine) if !machine.is_final());
         let acts = match &mut client.machine {
             ClientMachine::Invite(machine) => machine.response(now, pace, status),
             ClientMachine::Other(machine) => machine.response(now, pace, status),
         };
         let received = match (method, status) {
             (Method::Invite, ..=199) if acts.pass => self.provisional(now, key, response),
-            (Method::Invite, 200..=299) if acts.pass => self.accepted(key, response),
+            (Method::Invite, 200..=299) if acts.pass => self.accepted(key, response, first),
             (Method::Invite, 300..) => {
                 if acts.ack {
                     self.ack_refusal(key, &response);
@@ -113,8 +115,8 @@ impl Ua {
         Received::Response { key: ClientKey(key), dialog: dialog.map(DialogKey), response }
     }
 
-    /// 2xx to our INVITE, the first or from another fork or the same once more.
-    fn accepted<'m>(&mut self, key: u64, response: Message<'m>) -> Received<'m> {
+    /// 2xx to our INVITE, the `first`, from another fork, or the same once more.
+    fn accepted<'m>(&mut self, key: u64, response: Message<'m>, first: bool) -> Received<'m> {
         let Some(client) = self.clients.get(key) else { return Received::Handled };
         let (number, in_dialog) = (client.cseq, client.dialog);
         let credentials = Message::parse(&client.request).map(|r| credentials(&r)).unwrap_or_default();
@@ -122,13 +124,13 @@ impl Ua {
             Some(known) => known,
             None => match self.fork(key, &response) {
                 Some(fork) => fork.dialog,
-                None => return Received::Handled,
+                None => return self.accepted_too_late(key, first),
             },
         };
         let again = match self.dialogs.get(dialog_key).map(|d| &d.ack) {
             Some(Ack::Sent { cseq, .. } | Ack::Owed { cseq, .. }) => *cseq == number,
             Some(Ack::None) => false,
-            None => return Received::Handled, // over already; BYE stops the retransmissions
+            None => return self.accepted_too_late(key, first),
         };
         if again {
             self.ack_again(dialog_key, number);
@@ -154,6 +156,15 @@ impl Ua {
             }
         }
         Received::Response { key: ClientKey(key), dialog: Some(DialogKey(dialog_key)), response }
+    }
+
+    /// A 2xx whose dialog is over (our BYE overtook it) or that is one fork too many. Nobody can acknowledge it; the
+    /// owner, if it waits for a final response still, is told that none will come.
+    fn accepted_too_late(&mut self, key: u64, first: bool) -> Received<'static> {
+        if first {
+            self.expired.push_back(Expired::NoResponse { key: ClientKey(key), flow_failed: false });
+        }
+        Received::Handled
     }
 
     /// 300–699 to our INVITE, acknowledged already. §12.3: its early dialogs are over.
@@ -203,10 +214,15 @@ impl Ua {
         // §12.1.2: a peer of RFC 2543 may give no tag; that is a tag of its own.
         let remote_tag = response.to_tag().unwrap_or("");
         let id = self.keys.dialog(call_id, local_tag, remote_tag);
-        if let Some(fork) = client.forks.iter().find(|f| f.id == id) {
-            return Some(*fork);
+        let known = client.forks.iter().position(|f| f.id == id);
+        if let Some(fork) = known.and_then(|at| client.forks.get(at)) {
+            // One the owner forgot while it rang comes to life again when it is heard of again.
+            if fork.answered || self.dialogs.get(fork.dialog).is_some() {
+                return Some(*fork);
+            }
         }
-        if client.forks.len() >= FORKS_MAX {
+        let max = if response.status() < 200 { FORKS_MAX } else { 2 * FORKS_MAX };
+        if known.is_none() && client.forks.len() >= max {
             return None;
         }
         let target = response.contact().map_or(request.uri(), |contact| contact.uri);
@@ -235,7 +251,11 @@ impl Ua {
         self.by_dialog.insert(id, made);
         self.count_up(flow);
         let fork = Fork { id, dialog: made, answered: false };
-        self.clients.get_mut(key)?.forks.push(fork);
+        let forks = &mut self.clients.get_mut(key)?.forks;
+        match known.and_then(|at| forks.get_mut(at)) {
+            Some(place) => *place = fork,
+            None => forks.push(fork),
+        }
         Some(fork)
     }
 }
