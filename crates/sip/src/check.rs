@@ -51,7 +51,9 @@ impl Message<'_> {
                 return Err(bad("Malformed Date"));
             }
         }
-        self.check_credentials()
+        self.check_credentials()?;
+        self.set_checked();
+        Ok(())
     }
 
     /// A response that fails is dropped (RFC 3261 §18.1.2); the error says why, for the counter.
@@ -60,19 +62,19 @@ impl Message<'_> {
         self.check_singles().map_err(quiet)?;
         self.check_common().map_err(quiet)?;
         self.cseq().ok_or(ParseError::silent("Malformed CSeq"))?;
-        Ok(())
+        // RFC 3261 §8.1.3.3: more than one Via means that it went astray on its way to somebody else.
+        match self.values(Name::Via).count() {
+            1 => Ok(()),
+            _ => Err(ParseError::silent("Response For Somebody Else")),
+        }
     }
 
     /// RFC 4475 §3.3.8: two values where one is allowed make the request ambiguous.
     fn check_singles(&self) -> Result<(), ParseError> {
-        let mut seen = [false; crate::name::NAMES];
-        for (name, _, _) in self.all_bytes().filter(|(name, _, _)| name.is_single()) {
-            match seen.get_mut(name as usize) {
-                Some(seen @ false) => *seen = true,
-                _ => return Err(ParseError::bad("Two Values Where One Is Allowed")),
-            }
+        match self.repeated() & crate::name::SINGLES {
+            0 => Ok(()),
+            _ => Err(ParseError::bad("Two Values Where One Is Allowed")),
         }
-        Ok(())
     }
 
     /// What requests and responses share: Via, From, To, Call-ID, CSeq.
@@ -89,12 +91,13 @@ impl Message<'_> {
                 vias += 1;
             }
         }
+        // Fewer lines as text than as bytes: one is not UTF-8.
         if vias == 0 || self.headers(Name::Via).count() != self.count(Name::Via) {
             return Err(bad("Missing Or Malformed Via"));
         }
-        let address = |name, missing| {
-            let bytes = self.header_bytes(name).ok_or(bad(missing))?;
-            crate::headers::NameAddr::parse_bytes(bytes)
+        let address = |name, missing| match self.header(name) {
+            Some(text) => crate::headers::NameAddr::parse(text),
+            None => crate::headers::NameAddr::parse_bytes(self.header_bytes(name).ok_or(bad(missing))?),
         };
         address(Name::From, "Missing From")?;
         address(Name::To, "Missing To")?;

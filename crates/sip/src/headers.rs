@@ -24,6 +24,11 @@ pub struct NameAddr<'a> {
 
 impl<'a> NameAddr<'a> {
     pub fn parse(text: &'a str) -> Result<NameAddr<'a>, ParseError> {
+        NameAddr::split(text)?.checked()
+    }
+
+    /// Finds the parts without looking whether URI and parameters are well formed.
+    pub(crate) fn split(text: &'a str) -> Result<NameAddr<'a>, ParseError> {
         let bad = ParseError::bad;
         let text = trim(text);
         if let Some(quoted) = text.strip_prefix('"') {
@@ -40,7 +45,7 @@ impl<'a> NameAddr<'a> {
                 if uri.contains(['?', ',', '>', '"']) {
                     return Err(bad("URI Needs Angle Brackets"));
                 }
-                NameAddr { display: "", uri, params: Params::of(params) }.checked()
+                Ok(NameAddr { display: "", uri, params: Params::of(params) })
             }
             Some(at) => {
                 let (display, rest) = text.split_at_checked(at).ok_or(bad("Bad Address"))?;
@@ -90,7 +95,7 @@ impl<'a> NameAddr<'a> {
         if !params.is_empty() && !params.starts_with(';') {
             return Some(Err(ParseError::bad("Rubbish Behind An Address")));
         }
-        Some(NameAddr { display, uri, params: Params::of(params) }.checked())
+        Some(Ok(NameAddr { display, uri, params: Params::of(params) }))
     }
 
     fn checked(self) -> Result<NameAddr<'a>, ParseError> {
@@ -102,19 +107,17 @@ impl<'a> NameAddr<'a> {
         Ok(self)
     }
 
-    /// The display name with escapes undone and folds removed.
+    /// The display name for people and logs: escapes undone, folds and controls removed.
     pub fn name(&self) -> Cow<'a, str> {
-        if !self.display.contains('\\') {
-            return unfold(self.display);
+        if !self.display.contains(|c: char| c == '\\' || c.is_control()) {
+            return Cow::Borrowed(self.display);
         }
-        let mut out = String::with_capacity(self.display.len());
-        let mut chars = self.display.chars();
+        let unfolded = unfold(self.display);
+        let mut out = String::with_capacity(unfolded.len());
+        let mut chars = unfolded.chars();
         while let Some(c) = chars.next() {
-            match c {
-                '\\' => out.extend(chars.next()),
-                '\r' | '\n' => {}
-                c => out.push(c),
-            }
+            let c = if c == '\\' { chars.next() } else { Some(c) };
+            out.extend(c.filter(|c| !c.is_control()));
         }
         Cow::Owned(out)
     }
@@ -189,8 +192,11 @@ pub enum Contacts<'a> {
 }
 
 impl<'a> Contacts<'a> {
-    /// Reads all Contact lines; none is an empty list.
-    pub fn read(lines: impl Iterator<Item = &'a [u8]>) -> Result<Contacts<'a>, ParseError> {
+    /// Reads all Contact lines; none is an empty list. What is `known` to be well formed is not looked at again.
+    pub(crate) fn read(
+        lines: impl Iterator<Item = &'a [u8]>,
+        known: bool,
+    ) -> Result<Contacts<'a>, ParseError> {
         let mut list = SmallVec::new();
         let mut star = false;
         for line in lines {
@@ -206,7 +212,7 @@ impl<'a> Contacts<'a> {
                 if list.len() >= CONTACTS_MAX {
                     return Err(ParseError::bad("Too Many Contacts"));
                 }
-                list.push(NameAddr::parse(value)?);
+                list.push(if known { NameAddr::split(value)? } else { NameAddr::parse(value)? });
             }
         }
         match (star, list.is_empty()) {
@@ -232,6 +238,10 @@ pub struct Via<'a> {
 
 impl<'a> Via<'a> {
     pub fn parse(text: &'a str) -> Result<Via<'a>, ParseError> {
+        Via::read(text, false)
+    }
+
+    pub(crate) fn read(text: &'a str, known: bool) -> Result<Via<'a>, ParseError> {
         let bad = ParseError::bad("Malformed Via");
         let text = trim(text);
         let (head, params) = match text.split_once(';') {
@@ -250,7 +260,7 @@ impl<'a> Via<'a> {
             return Err(bad);
         }
         let (host, port) = sent_by_parts(trim(sent_by)).ok_or(bad.clone())?;
-        if !params.are_well_formed() {
+        if !known && !params.are_well_formed() {
             return Err(bad);
         }
         Ok(Via { transport, host, port, params, text })

@@ -90,19 +90,19 @@ pub(crate) const NAMES: usize = Name::ALL.len();
 /// The longest numbered name is `P-Asserted-Identity`.
 const LENGTH_MAX: usize = 19;
 
-/// Numbered names by length of their long form: `BY_LENGTH[len]` is a range in `SORTED`.
-const SORTED: [Name; NAMES] = sorted();
-const BY_LENGTH: [(u8, u8); LENGTH_MAX + 1] = by_length();
-const COMPACT: [Option<Name>; 26] = compact();
+/// Numbered names by length of their long form, each with its initial: `BY_LENGTH[len]` is a range in `SORTED`.
+static SORTED: [(u8, Name); NAMES] = sorted();
+static BY_LENGTH: [(u8, u8); LENGTH_MAX + 1] = by_length();
+static COMPACT: [Option<Name>; 26] = compact();
 
-const fn sorted() -> [Name; NAMES] {
-    let mut out = [Name::Other; NAMES];
+const fn sorted() -> [(u8, Name); NAMES] {
+    let mut out = [(0, Name::Other); NAMES];
     let (mut length, mut at) = (0, 0);
     while length <= LENGTH_MAX {
         let mut i = 0;
         while i < NAMES {
             if Name::ALL[i].text().len() == length {
-                out[at] = Name::ALL[i];
+                out[at] = (Name::ALL[i].text().as_bytes()[0].to_ascii_lowercase(), Name::ALL[i]);
                 at += 1;
             }
             i += 1;
@@ -114,11 +114,12 @@ const fn sorted() -> [Name; NAMES] {
 }
 
 const fn by_length() -> [(u8, u8); LENGTH_MAX + 1] {
+    let sorted = sorted();
     let mut out = [(0, 0); LENGTH_MAX + 1];
     let (mut length, mut at) = (0, 0);
     while length <= LENGTH_MAX {
         let from = at;
-        while at < NAMES && SORTED[at].text().len() == length {
+        while at < NAMES && sorted[at].1.text().len() == length {
             at += 1;
         }
         out[length] = (from as u8, at as u8);
@@ -148,12 +149,19 @@ impl Name {
         }
         let Some((from, to)) = BY_LENGTH.get(text.len()) else { return Name::Other };
         let Some(candidates) = SORTED.get(usize::from(*from)..usize::from(*to)) else { return Name::Other };
-        let known = |n: &&Name| n.text().as_bytes().eq_ignore_ascii_case(text);
-        candidates.iter().find(known).copied().unwrap_or(Name::Other)
+        let initial = text.first().map_or(0, u8::to_ascii_lowercase);
+        let known =
+            |(first, n): &&(u8, Name)| *first == initial && n.text().as_bytes().eq_ignore_ascii_case(text);
+        candidates.iter().find(known).map_or(Name::Other, |(_, name)| *name)
+    }
+
+    /// One bit for each name, for small sets.
+    pub(crate) const fn bit(self) -> u64 {
+        1 << self as u8
     }
 
     /// A message has at most one of these (RFC 3261 §20, table 2, and the RFCs of the extensions).
-    pub fn is_single(self) -> bool {
+    pub const fn is_single(self) -> bool {
         matches!(
             self,
             Name::From
@@ -183,6 +191,19 @@ impl Name {
         )
     }
 }
+
+/// All names of which a message has at most one.
+pub(crate) const SINGLES: u64 = {
+    let (mut set, mut i) = (0, 0);
+    while i < NAMES {
+        if Name::ALL[i].is_single() {
+            set |= Name::ALL[i].bit();
+        }
+        i += 1;
+    }
+    set
+};
+const _: () = assert!(NAMES < 64, "a set of names is a u64");
 
 #[cfg(test)]
 mod tests {

@@ -24,6 +24,16 @@ pub struct Uri<'a> {
     pub headers: &'a str,
 }
 
+static FORBIDDEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = b <= 0x20 || b == 0x7f || matches!(b as u8, b'"' | b'<' | b'>' | b'\\');
+        b += 1;
+    }
+    table
+};
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scheme {
     Sip,
@@ -48,7 +58,7 @@ impl<'a> Uri<'a> {
         }
         // Blanks, controls, quotes and angle brackets belong to no URI (RFC 3986 §2); letters beyond ASCII must be
         // escaped, but phones send them and nothing breaks.
-        if rest.bytes().any(|b| b <= b' ' || matches!(b, b'"' | b'<' | b'>' | b'\\' | 0x7f)) {
+        if rest.bytes().any(|b| FORBIDDEN.get(usize::from(b)).copied().unwrap_or(true)) {
             return Err(bad("Forbidden Character In URI"));
         }
         let uri = Uri {

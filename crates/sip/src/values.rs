@@ -1,8 +1,19 @@
 //! Cutting a header value at its commas and semicolons, minding quotes and angle brackets (RFC 3261 §7.3.1, §25.1).
 
+#[inline]
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
 /// Blanks and the line ends of a fold, cut from both ends.
+#[inline]
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    match text.as_bytes() {
+        // Nearly always there is nothing to cut.
+        [one] if !is_blank(*one) => text,
+        [first, .., last] if !is_blank(*first) && !is_blank(*last) => text,
+        _ => text.trim_matches([' ', '\t', '\r', '\n']),
+    }
 }
 
 /// Where `wanted` first stands outside quotes and angle brackets. `Err` where a quote or bracket does not end.
@@ -85,15 +96,25 @@ impl<'a> Params<'a> {
     }
     /// Name and value in order; values without their quotes, escapes left as they are.
     pub fn iter(&self) -> ParamIter<'a> {
-        ParamIter { rest: self.text }
+        ParamIter { rest: self.text, quotes: memchr::memchr(b'"', self.text.as_bytes()).is_some() }
     }
-    /// RFC 3261 §25.1 `generic-param`, as loosely as phones write it: each has a name that is a token, quotes end.
+    /// RFC 3261 §25.1 `generic-param`, as loosely as phones write it: each has a name that is a token, quotes end, and a
+    /// value without quotes has no blanks inside.
     pub fn are_well_formed(&self) -> bool {
         if trim(self.text).is_empty() {
             return true;
         }
-        find_outside(self.text, 0).is_ok()
-            && self.iter().all(|(name, _)| !name.is_empty() && name.bytes().all(crate::message::is_token))
+        let mut iter = self.iter();
+        if iter.quotes && find_outside(self.text, 0).is_err() {
+            return false;
+        }
+        std::iter::from_fn(|| iter.raw()).all(|(name, value)| {
+            let value = value.unwrap_or("").as_bytes();
+            let quoted = matches!(value, [b'"', .., b'"']);
+            !name.is_empty()
+                && name.bytes().all(crate::message::is_token)
+                && (quoted || !value.iter().any(|b| is_blank(*b) || *b == b'"'))
+        })
     }
 }
 
@@ -106,44 +127,53 @@ impl std::fmt::Debug for Params<'_> {
 #[derive(Clone, Debug)]
 pub struct ParamIter<'a> {
     rest: &'a str,
+    /// Whether there are quotes to mind at all.
+    quotes: bool,
 }
 
-impl<'a> Iterator for ParamIter<'a> {
-    type Item = (&'a str, Option<&'a str>);
-    fn next(&mut self) -> Option<(&'a str, Option<&'a str>)> {
+impl<'a> ParamIter<'a> {
+    /// The next parameter with its value as it stands there.
+    #[inline]
+    fn raw(&mut self) -> Option<(&'a str, Option<&'a str>)> {
         if self.rest.is_empty() {
             return None;
         }
-        let (param, rest) = match cut(self.rest, b';') {
-            Some((param, rest)) => (param, rest),
-            None => (self.rest, ""),
-        };
+        let (param, rest) = cut(self.rest, b';', self.quotes).unwrap_or((self.rest, ""));
         self.rest = rest;
-        Some(match cut(param, b'=') {
-            Some((name, value)) => (trim(name), Some(unquote(trim(value)))),
+        Some(match cut(param, b'=', self.quotes) {
+            Some((name, value)) => (trim(name), Some(trim(value))),
             None => (trim(param), None),
         })
     }
 }
 
+impl<'a> Iterator for ParamIter<'a> {
+    type Item = (&'a str, Option<&'a str>);
+    #[inline]
+    fn next(&mut self) -> Option<(&'a str, Option<&'a str>)> {
+        self.raw().map(|(name, value)| (name, value.map(unquote)))
+    }
+}
+
 /// Cuts at the first `byte` outside quotes. Brackets do not protect here: a parameter is not a name-addr.
-fn cut(text: &str, byte: u8) -> Option<(&str, &str)> {
-    let at = memchr::memchr(byte, text.as_bytes())?;
-    let at = match memchr::memchr(b'"', text.as_bytes()) {
-        Some(quote) if quote < at => {
-            let (mut quoted, mut escaped) = (false, false);
-            text.bytes().position(|b| {
-                match b {
-                    _ if escaped => escaped = false,
-                    b'\\' if quoted => escaped = true,
-                    b'"' => quoted = !quoted,
-                    _ if !quoted && b == byte => return true,
-                    _ => {}
-                }
-                false
-            })?
-        }
-        _ => at,
+#[inline]
+fn cut(text: &str, byte: u8, quotes: bool) -> Option<(&str, &str)> {
+    let bytes = text.as_bytes();
+    let at = if quotes {
+        let (mut quoted, mut escaped) = (false, false);
+        bytes.iter().position(|b| {
+            match *b {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                b if !quoted && b == byte => return true,
+                _ => {}
+            }
+            false
+        })?
+    } else {
+        // Parameters are short; a plain loop beats a call.
+        bytes.iter().position(|b| *b == byte)?
     };
     Some((text.get(..at)?, text.get(at + 1..)?))
 }

@@ -35,7 +35,7 @@ impl Writer {
         out.extend_from_slice(b"SIP/2.0 ");
         out.extend_from_slice(status.to_string().as_bytes());
         out.push(b' ');
-        push_line(&mut out, phrase.unwrap_or(crate::phrase(status)).as_bytes());
+        push(&mut out, phrase.unwrap_or(crate::phrase(status)).as_bytes(), false);
         out.extend_from_slice(b"\r\n");
         Writer { out }
     }
@@ -50,12 +50,16 @@ impl Writer {
     }
 
     pub fn header_bytes(&mut self, name: &str, value: &[u8]) -> &mut Writer {
+        self.line(name, value, false)
+    }
+
+    fn line(&mut self, name: &str, value: &[u8], escaped: bool) -> &mut Writer {
         if name.is_empty() || !name.bytes().all(crate::message::is_token) {
             return self;
         }
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b": ");
-        push_line(&mut self.out, value);
+        push(&mut self.out, value, escaped);
         self.out.extend_from_slice(b"\r\n");
         self
     }
@@ -66,10 +70,11 @@ impl Writer {
         self
     }
 
-    /// All lines of this header in another message, in order and byte for byte, folds undone.
+    /// All lines of this header in another message, in order and byte for byte, folds undone. Escaped controls
+    /// stay: From and To must come back as they went.
     pub fn copy(&mut self, from: &Message<'_>, name: Name) -> &mut Writer {
         for value in from.headers_bytes(name) {
-            self.header_bytes(name.text(), value);
+            self.line(name.text(), value, true);
         }
         self
     }
@@ -119,7 +124,7 @@ pub fn refusal(request: &Message<'_>, error: &crate::ParseError) -> Vec<u8> {
         if tagged {
             to.extend_from_slice(format!(";tag={:016x}", stable_hash(request)).as_bytes());
         }
-        w.header_bytes(Name::To.text(), &to);
+        w.line(Name::To.text(), &to, true);
     }
     w.copy(request, Name::CallId).copy(request, Name::CSeq);
     w.finish(None, b"")
@@ -134,14 +139,20 @@ fn stable_hash(request: &Message<'_>) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Copies a value; line ends with the blanks after them become one blank, other controls one blank each.
+/// Copies a value that came from a peer and goes back to it, escaped controls included.
 pub(crate) fn push_line(out: &mut Vec<u8>, value: &[u8]) {
+    push(out, value, true);
+}
+
+/// Copies a value; line ends with the blanks after them become one blank, other controls one blank each. Controls behind
+/// a backslash stay if they are `escaped`, as RFC 3261 §25.1 `quoted-pair` allows.
+fn push(out: &mut Vec<u8>, value: &[u8], escaped: bool) {
     let control = |b: u8| (b < b' ' && b != b'\t') || b == 0x7f;
-    if !value.iter().any(|b| control(*b)) {
+    if !value.iter().fold(false, |found, b| found | control(*b)) {
         out.extend_from_slice(value);
         return;
     }
-    let mut folding = false;
+    let (mut folding, mut before) = (false, 0);
     for byte in value {
         match byte {
             b'\r' | b'\n' if !folding => {
@@ -149,12 +160,13 @@ pub(crate) fn push_line(out: &mut Vec<u8>, value: &[u8]) {
                 out.push(b' ');
             }
             b'\r' | b'\n' | b' ' | b'\t' if folding => {}
-            b if control(*b) => out.push(b' '),
+            b if control(*b) && !(escaped && before == b'\\') => out.push(b' '),
             b => {
                 folding = false;
                 out.push(*b);
             }
         }
+        before = *byte;
     }
 }
 
