@@ -1,6 +1,32 @@
 //! HTTP for agents: log in, choose a device, be told, be thrown out. It changes rows; the gateway notices.
 
+mod board;
+mod desk;
+mod events;
+mod follow;
+mod limits;
+mod login;
+pub mod password;
+mod refusal;
+mod request;
+mod state;
+
+pub use limits::AttemptLimits;
+pub use refusal::Reason;
+pub use request::Network;
+pub use state::{Auth, Settings};
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use http::{HeaderValue, header};
+use refusal::Refusal;
+use store::Store;
 use terms::{Activity, AgentId, Audience, DeviceId, Notice, PhoneState, TakeoverPolicy, WallTime};
+
+/// Bytes of a request body. A username and a password need a fraction of it.
+const BODY_MAX: usize = 16 * 1024;
 
 /// What `auth` asks of the running core. The daemon implements it over a channel to the core thread.
 pub trait Core: Send + Sync + 'static {
@@ -21,4 +47,54 @@ pub struct PhoneNow {
     pub device: DeviceId,
     pub state: PhoneState,
     pub since: WallTime,
+}
+
+/// Everything under `/api`. Must be called inside a tokio runtime: it starts the task that keeps the phone list true. Serve it
+/// with `into_make_service_with_connect_info::<SocketAddr>()`, or every browser looks like one source.
+pub fn router<S: Store, C: Core>(auth: Auth<S, C>) -> axum::Router {
+    tokio::spawn(follow::run(auth.clone()));
+    axum::Router::new()
+        .route("/api/site", get(desk::site::<S, C>))
+        .route("/api/login", post(login::credentials::<S, C>).delete(login::out::<S, C>))
+        .route("/api/login/device", post(login::device::<S, C>))
+        .route("/api/phones", get(desk::phones::<S, C>))
+        .route("/api/me", get(desk::me::<S, C>))
+        .route("/api/events", get(events::stream::<S, C>))
+        .route("/api", any(not_found))
+        .route("/api/{*rest}", any(not_found))
+        .method_not_allowed_fallback(async || Refusal::from(Reason::MethodNotAllowed))
+        .layer(from_fn_with_state(auth.clone(), same_origin::<S, C>))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn(answers_are_nobody_elses))
+        .with_state(auth)
+}
+
+async fn not_found() -> Refusal {
+    Reason::NotFound.into()
+}
+
+/// Whatever is not a GET or HEAD must not have been sent by a foreign page.
+async fn same_origin<S: Store, C: Core>(
+    State(auth): State<Auth<S, C>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !request.method().is_safe()
+        && let Err(refusal) = request::check_origin(request.uri(), request.headers(), auth.origins())
+    {
+        let (parts, _) = request.into_parts();
+        let from = request::client(&parts, auth.proxies());
+        tracing::warn!(%from, path = parts.uri.path(), "request from a foreign origin refused");
+        return refusal.into_response();
+    }
+    next.run(request).await
+}
+
+/// Answers are for one agent at one moment: no cache keeps them, no browser guesses their type.
+async fn answers_are_nobody_elses(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }

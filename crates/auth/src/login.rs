@@ -1,0 +1,293 @@
+//! Sitting down and getting up: first the password, then the phone, at the end the way out.
+
+use crate::Core;
+use crate::desk::{account_of, held_json, pending_answer, ready_answer};
+use crate::password::PASSWORD_BYTES_MAX;
+use crate::refusal::{Reason, Refusal};
+use crate::request::{self, random_token, set_cookie, sha256};
+use crate::state::Auth;
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::response::{IntoResponse, Response};
+use hotdesk::claim::policy_allows;
+use http::request::Parts;
+use http::{StatusCode, header};
+use serde::Deserialize;
+use serde_json::Value;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+use store::{Account, Claim, Claimed, Decision, Store, Upgrade, WebSession};
+use terms::{Device, Epoch, Login, LoginEndReason, PhoneState, Place, Secret, Typology};
+
+/// Longest username that is looked up.
+const USERNAME_BYTES_MAX: usize = 256;
+
+#[derive(Deserialize)]
+pub(crate) struct Credentials {
+    username: String,
+    password: Password,
+}
+
+/// Read straight into a `Secret`, so that no debug print of the request shows it.
+#[derive(Deserialize)]
+#[serde(from = "String")]
+struct Password(Secret);
+
+impl From<String> for Password {
+    fn from(text: String) -> Password {
+        Password(Secret::new(text))
+    }
+}
+
+/// `POST /api/login`. Nothing about logins is looked at before the password was right (SPEC C9).
+pub(crate) async fn credentials<S: Store, C: Core>(
+    State(auth): State<Auth<S, C>>,
+    parts: Parts,
+    body: Result<Json<Credentials>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    let Json(Credentials { username, password: Password(password) }) = body?;
+    let from = auth.client(&parts);
+    if username.len() > USERNAME_BYTES_MAX || password.expose().len() > PASSWORD_BYTES_MAX {
+        return Err(Reason::BadRequest.into());
+    }
+    // Phones and password managers like to add a space.
+    let username = username.trim().to_owned();
+    let bucket = username.to_lowercase();
+    if let Err(limited) = auth.limits.attempt(Instant::now(), &bucket, from) {
+        if limited.first {
+            auth.audit(&username, from, "login", Reason::TooManyAttempts.word()).await;
+        }
+        return Err(Refusal::from(Reason::TooManyAttempts).retry_after(limited.retry_after_s));
+    }
+    let Some(account) = check(&auth, &username, password).await? else {
+        auth.limits.wrong(Instant::now(), from);
+        auth.audit(&username, from, "login", Reason::WrongCredentials.word()).await;
+        return Err(Reason::WrongCredentials.into());
+    };
+    auth.limits.right(&bucket, from);
+    auth.refresh().await?;
+    if let Some(answer) = already_in(&auth, &parts, &account).await? {
+        return Ok(Json(answer).into_response());
+    }
+    let (token, csrf) = random_token().zip(random_token()).ok_or(Reason::Busy)?;
+    let now = auth.now();
+    let session = WebSession {
+        token_sha256: sha256(&token),
+        agent: account.agent.id,
+        login: None,
+        csrf: csrf.expose().to_owned(),
+        created: now,
+        expires: now + auth.settings.pending,
+        seen: now,
+        from: from.to_string(),
+    };
+    auth.store.put_session(session).await?;
+    auth.audit(&account.agent.login_name, from, "login", "password_right").await;
+    let answer = pending_answer(&auth, &account, csrf.expose()).await;
+    with_cookie(answer, &token, auth.settings.pending)
+}
+
+/// One hash for every question, whether the name exists or not, so that the time tells nothing (SPEC A2).
+async fn check<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    username: &str,
+    password: Secret,
+) -> Result<Option<Account>, Refusal> {
+    let account = auth.store.account(username).await?.filter(|account| account.agent.enabled);
+    let phc = account.as_ref().and_then(|account| account.password_hash.clone());
+    let right = auth.hasher.verify(password.clone(), phc.clone()).await.map_err(|_| Reason::Busy)?;
+    if !right {
+        return Ok(None);
+    }
+    if let Some(account) = &account
+        && phc.as_deref().is_some_and(crate::password::is_outdated)
+        && let Ok(Some(anew)) = auth.hasher.hash(password).await
+    {
+        auth.store.set_password(account.agent.id, anew).await?;
+    }
+    Ok(account)
+}
+
+/// A second tab of the browser where the same agent sits already: nothing to ask, nothing to change.
+async fn already_in<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    parts: &Parts,
+    account: &Account,
+) -> Result<Option<Value>, Refusal> {
+    let Ok(session) = auth.session(&parts.headers, Reason::NoSession).await else { return Ok(None) };
+    if session.agent != account.agent.id {
+        return Ok(None);
+    }
+    let login = session.login.and_then(|login| auth.board().login(login).cloned());
+    match login {
+        Some(login) => Ok(Some(ready_answer(auth, &account.agent, &login, &session.csrf).await)),
+        None => Ok(None),
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Seat {
+    #[serde(default)]
+    phone: Option<String>,
+    #[serde(default)]
+    take_over_epoch: Option<u64>,
+}
+
+/// `POST /api/login/device`: the pending session becomes a login at this phone, under a new cookie.
+pub(crate) async fn device<S: Store, C: Core>(
+    State(auth): State<Auth<S, C>>,
+    parts: Parts,
+    body: Result<Json<Seat>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    let from = auth.client(&parts);
+    let session = auth.session_to_change(&parts.headers, Reason::LoginExpired).await?;
+    let Json(seat) = body?;
+    let account = account_of(&auth, &session).await?;
+    let outcome = sit_down(&auth, &account, &session, &seat, from).await;
+    match outcome {
+        Ok((token, answer)) => with_cookie(answer, &token, auth.settings.session_longest),
+        Err(refusal) => {
+            auth.audit(&account.agent.login_name, from, "sit_down", refusal.word()).await;
+            Err(refusal)
+        }
+    }
+}
+
+async fn sit_down<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    account: &Account,
+    session: &WebSession,
+    seat: &Seat,
+    from: IpAddr,
+) -> Result<(Secret, Value), Refusal> {
+    if matches!(account.agent.typology, Typology::Webrtc | Typology::Phonebar) {
+        return Err(Reason::BrowserCallsUnavailable.into());
+    }
+    auth.refresh().await?;
+    let name =
+        seat.phone.as_deref().map(str::trim).filter(|name| !name.is_empty()).ok_or(Reason::PhoneRequired)?;
+    let device = auth.board().device_named(name).cloned().ok_or(Reason::PhoneUnknown)?;
+    may_try(auth, account, session, &device, seat.take_over_epoch).await?;
+
+    let (token, csrf) = random_token().zip(random_token()).ok_or(Reason::Busy)?;
+    let now = auth.now();
+    let upgrade = Upgrade {
+        pending: session.token_sha256,
+        token_sha256: sha256(&token),
+        csrf: csrf.expose().to_owned(),
+        expires: now + auth.settings.session_longest,
+    };
+    let claim = Claim {
+        agent: account.agent.id,
+        place: Place::Phone(device.id),
+        take_over: seat.take_over_epoch.map(Epoch),
+        from: from.to_string(),
+        at: now,
+    };
+    let (login, ended) = match auth.store.claim_login(claim, Some(upgrade)).await? {
+        Claimed::Granted { login, ended } => (login, ended),
+        Claimed::Refused(decision) => return Err(refused(auth, decision).await),
+        Claimed::UnknownDevice => return Err(Reason::PhoneUnknown.into()),
+        Claimed::UnknownAgent | Claimed::NoSession => return Err(Reason::LoginExpired.into()),
+    };
+    // The row is written: from here on nothing may say no any more.
+    auth.core.poke();
+    if let Err(error) = auth.refresh().await {
+        tracing::warn!(%error, "a login is granted, the phone list shows it later");
+    }
+    let outcome = if ended.is_some() { "granted_by_takeover" } else { "granted" };
+    auth.audit(&account.agent.login_name, from, "sit_down", outcome).await;
+    Ok((token, ready_answer(auth, &account.agent, &login, csrf.expose()).await))
+}
+
+/// Everything that can be said without touching a row. The claim decides again; this spares a probe and gives the better
+/// sentence.
+async fn may_try<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    account: &Account,
+    session: &WebSession,
+    device: &Device,
+    take_over: Option<u64>,
+) -> Result<(), Refusal> {
+    let agent = account.agent.id;
+    let (held, there, state) = {
+        let board = auth.board();
+        (board.login_of(agent).cloned(), board.login_at(device.id).cloned(), board.phone_state(device.id))
+    };
+    if there.is_some_and(|login| login.agent != agent) {
+        return Err(Reason::PhoneInUse.into());
+    }
+    if let Some(held) = held {
+        // A page that sits already does not sit down a second time with the same cookie.
+        if take_over.map(Epoch) != Some(held.epoch) || session.login.is_some() {
+            return Err(held_refusal(auth, &held).await);
+        }
+        let (activity, _) = auth.core.activity(agent).await;
+        if !policy_allows(auth.core.takeover_policy(), activity) {
+            return Err(Refusal::from(Reason::CallInProgress).with("held", held_json(auth, &held).await));
+        }
+    }
+    let there = match state {
+        PhoneState::Registered => true,
+        PhoneState::NeverRegistered | PhoneState::Expired => false,
+        PhoneState::Suspect | PhoneState::Unreachable => auth.core.probe(device.id).await,
+    };
+    if there { Ok(()) } else { Err(Reason::PhoneUnreachable.into()) }
+}
+
+async fn refused<S: Store, C: Core>(auth: &Auth<S, C>, decision: Decision) -> Refusal {
+    match decision {
+        Decision::Held { by } => {
+            // Somebody was quicker: what this page knows is old.
+            let _ = auth.refresh().await;
+            held_refusal(auth, &by).await
+        }
+        Decision::PhoneInUse { .. } => Reason::PhoneInUse.into(),
+        Decision::TooManyTakeovers => Refusal::from(Reason::TooManyTakeovers).retry_after(TAKEOVER_RETRY_S),
+        Decision::Grant { .. } => Reason::Busy.into(),
+    }
+}
+
+/// Takeovers are counted over an hour; a fifth of it is a fair first guess when the next may succeed.
+const TAKEOVER_RETRY_S: u64 = 12 * 60;
+
+async fn held_refusal<S: Store, C: Core>(auth: &Auth<S, C>, login: &Login) -> Refusal {
+    Refusal::from(Reason::AlreadyLoggedIn).with("held", held_json(auth, login).await)
+}
+
+/// `DELETE /api/login`: gets up, or gives up choosing. Without a session there is nothing to do, and that is done.
+pub(crate) async fn out<S: Store, C: Core>(
+    State(auth): State<Auth<S, C>>,
+    parts: Parts,
+) -> Result<Response, Refusal> {
+    let from = auth.client(&parts);
+    let gone = || (StatusCode::NO_CONTENT, [(header::SET_COOKIE, request::clear_cookie())]).into_response();
+    let session = match auth.session_to_change(&parts.headers, Reason::NoSession).await {
+        Ok(session) => session,
+        Err(refusal) if matches!(refusal.word(), "no_session" | "login_ended") => return Ok(gone()),
+        Err(refusal) => return Err(refusal),
+    };
+    let account = auth.store.account_by_id(session.agent).await?;
+    let who = account.map_or_else(String::new, |account| account.agent.login_name);
+    match session.login {
+        Some(login) => {
+            let why = LoginEndReason::LoggedOut;
+            if auth.store.end_login(login, why, auth.now(), &from.to_string()).await?.is_some() {
+                auth.core.poke();
+                auth.poke();
+            }
+            auth.audit(&who, from, "logout", "logged_out").await;
+        }
+        None => {
+            auth.store.drop_session(session.token_sha256).await?;
+            auth.audit(&who, from, "logout", "gave_up").await;
+        }
+    }
+    Ok(gone())
+}
+
+fn with_cookie(answer: Value, token: &Secret, lives: Duration) -> Result<Response, Refusal> {
+    let cookie = set_cookie(token, lives).ok_or(Reason::Busy)?;
+    Ok(([(header::SET_COOKIE, cookie)], Json(answer)).into_response())
+}

@@ -1,0 +1,153 @@
+//! Every «no» over HTTP: a word for programs, a sentence for people, nothing else about what went on inside.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use terms::StoreError;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:ident, $sentence:literal;)*) => {
+        /// Why a request was refused. A closed list; the words are part of the API.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+            pub fn word(self) -> &'static str { match self { $(Reason::$name => $word,)* } }
+            pub fn status(self) -> StatusCode { match self { $(Reason::$name => StatusCode::$status,)* } }
+            pub fn sentence(self) -> &'static str { match self { $(Reason::$name => $sentence,)* } }
+        }
+    };
+}
+
+reasons! {
+    /// The same for an unknown name, a wrong password and a disabled account (SPEC A2).
+    WrongCredentials = "wrong_credentials", UNAUTHORIZED, "The username or the password is wrong.";
+    TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "Too many attempts. Please wait a moment and try again.";
+    NoSession = "no_session", UNAUTHORIZED, "You are not logged in.";
+    LoginExpired = "login_expired", UNAUTHORIZED, "Your login took too long or has expired. Please log in again.";
+    /// The sentence is the login's own (`LoginEndReason::sentence`).
+    LoginEnded = "login_ended", UNAUTHORIZED, "Your login has ended.";
+    PhoneRequired = "phone_required", UNPROCESSABLE_ENTITY, "Please choose a phone.";
+    PhoneUnknown = "phone_unknown", UNPROCESSABLE_ENTITY, "There is no such phone. Please choose another one.";
+    PhoneUnreachable = "phone_unreachable", UNPROCESSABLE_ENTITY,
+        "This phone does not answer. Check that it is switched on and connected, or choose another one.";
+    PhoneInUse = "phone_in_use", CONFLICT, "Somebody else is using this phone. Please choose another one.";
+    /// SPEC C1, to the letter.
+    AlreadyLoggedIn = "already_logged_in", CONFLICT, "User already logged. Do you want to continue?";
+    CallInProgress = "call_in_progress", CONFLICT,
+        "You are in a call at the other phone. Finish it first, then log in here.";
+    TooManyTakeovers = "too_many_takeovers", TOO_MANY_REQUESTS,
+        "Your login was moved too often within the last hour. Please wait, or ask an administrator.";
+    BrowserCallsUnavailable = "browser_calls_unavailable", UNPROCESSABLE_ENTITY,
+        "Your account takes calls in the browser, which is not available here yet. Please ask an administrator.";
+    CsrfFailed = "csrf_failed", FORBIDDEN, "This page is out of date. Please reload it and try again.";
+    ForeignOrigin = "foreign_origin", FORBIDDEN, "This request came from another site and was refused.";
+    BadRequest = "bad_request", BAD_REQUEST, "The request could not be understood.";
+    TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The request is too large.";
+    NotFound = "not_found", NOT_FOUND, "There is nothing at this address.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This address does not take such a request.";
+    Busy = "busy", SERVICE_UNAVAILABLE, "The service is busy. Please try again in a moment.";
+    StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE,
+        "The service cannot save anything at the moment. Please tell an administrator.";
+}
+
+/// When a busy service may be asked again, in seconds.
+const BUSY_RETRY_S: u64 = 2;
+
+/// A refusal on its way out, with whatever else the reason carries.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    reason: Reason,
+    sentence: &'static str,
+    retry_after_s: Option<u64>,
+    more: Map<String, Value>,
+}
+
+impl Refusal {
+    /// Says it in the words of the thing that happened instead of the reason's own.
+    pub(crate) fn saying(mut self, sentence: &'static str) -> Refusal {
+        self.sentence = sentence;
+        self
+    }
+
+    pub(crate) fn with(mut self, field: &str, value: impl Serialize) -> Refusal {
+        self.more.insert(field.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
+        self
+    }
+
+    pub(crate) fn retry_after(self, seconds: u64) -> Refusal {
+        Refusal { retry_after_s: Some(seconds), ..self }.with("retry_after_s", seconds)
+    }
+
+    pub(crate) fn word(&self) -> &'static str {
+        self.reason.word()
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Refusal {
+        let refusal = Refusal { reason, sentence: reason.sentence(), retry_after_s: None, more: Map::new() };
+        match reason {
+            Reason::Busy | Reason::StoreUnavailable => refusal.retry_after(BUSY_RETRY_S),
+            _ => refusal,
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    /// A store in trouble is never an answer about a password: 503, not 401.
+    fn from(error: StoreError) -> Refusal {
+        match &error {
+            StoreError::Busy(_) => tracing::warn!(%error, "store busy"),
+            StoreError::Failed(_) => tracing::error!(%error, "store failed"),
+        }
+        match error {
+            StoreError::Busy(_) => Reason::Busy.into(),
+            StoreError::Failed(_) => Reason::StoreUnavailable.into(),
+        }
+    }
+}
+
+impl From<JsonRejection> for Refusal {
+    fn from(rejection: JsonRejection) -> Refusal {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Reason::TooLarge.into(),
+            _ => Reason::BadRequest.into(),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut body = Map::new();
+        body.insert("reason".into(), self.reason.word().into());
+        body.insert("sentence".into(), self.sentence.into());
+        body.extend(self.more);
+        let mut response = (self.reason.status(), Json(Value::Object(body))).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_word_and_a_sentence() {
+        let mut words: Vec<_> = Reason::ALL.iter().map(|reason| reason.word()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Reason::ALL.len());
+        for reason in Reason::ALL {
+            assert!(reason.sentence().ends_with(['.', '?']), "{reason:?}");
+            assert!(reason.status().is_client_error() || reason.status().is_server_error());
+        }
+    }
+}

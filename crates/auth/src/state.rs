@@ -1,0 +1,208 @@
+//! What every request shares: the store, the core, the board, the limits, and how a cookie becomes a session.
+
+use crate::board::Board;
+use crate::limits::{AttemptLimits, Limits};
+use crate::password::Hasher;
+use crate::refusal::{Reason, Refusal};
+use crate::request::{self, Network};
+use crate::{Core, request::cookie};
+use dashmap::DashMap;
+use http::HeaderMap;
+use http::request::Parts;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use store::{Store, WebSession};
+use terms::{Login, Pii, WallTime};
+use tokio::sync::{Notify, Semaphore};
+
+/// Event streams of all pages together.
+const STREAMS_MAX: usize = 20_000;
+/// A session's use is written down at most this often.
+const TOUCH_EVERY: Duration = Duration::from_secs(60);
+
+/// How the pages are served. `Default` suits tests and the development world.
+#[derive(Clone)]
+pub struct Settings {
+    pub version: String,
+    /// Shown on the login page where set, so that nobody takes a trial system for the real one.
+    pub environment: Option<String>,
+    /// Origins our pages are served from (`https://hotseat.example:8443`). Where empty, the request's own host counts.
+    pub origins: Vec<String>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<Network>,
+    /// A shown password is good for choosing a phone this long.
+    pub pending: Duration,
+    /// A session ends this long after the login, used or not.
+    pub session_longest: Duration,
+    /// A session that is not used this long is no longer valid; the login itself stays.
+    pub session_idle: Duration,
+    pub limits: AttemptLimits,
+    /// Password hashes computed at once.
+    pub hash_slots: usize,
+    pub clock: Arc<dyn Fn() -> WallTime + Send + Sync>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Settings {
+            version: env!("CARGO_PKG_VERSION").into(),
+            environment: None,
+            origins: Vec::new(),
+            proxies: Vec::new(),
+            pending: Duration::from_secs(5 * 60),
+            session_longest: Duration::from_secs(16 * 3600),
+            session_idle: Duration::from_secs(8 * 3600),
+            limits: AttemptLimits::default(),
+            // One core stays for calls, whatever logs in.
+            hash_slots: cores.saturating_sub(1).clamp(1, 4),
+            clock: Arc::new(system_clock),
+        }
+    }
+}
+
+fn system_clock() -> WallTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The state of the router; cheap to clone.
+pub struct Auth<S, C>(Arc<Inner<S, C>>);
+
+pub(crate) struct Inner<S, C> {
+    pub(crate) store: Arc<S>,
+    pub(crate) core: Arc<C>,
+    pub(crate) settings: Settings,
+    pub(crate) hasher: Hasher,
+    pub(crate) limits: Limits,
+    board: Mutex<Board>,
+    /// One reader of changes at a time, so that an older answer is never applied after a newer one.
+    refreshing: tokio::sync::Mutex<()>,
+    pub(crate) look_now: Notify,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams_of: DashMap<[u8; 32], Arc<Semaphore>>,
+}
+
+impl<S, C> Clone for Auth<S, C> {
+    fn clone(&self) -> Self {
+        Auth(Arc::clone(&self.0))
+    }
+}
+
+impl<S, C> std::ops::Deref for Auth<S, C> {
+    type Target = Inner<S, C>;
+    fn deref(&self) -> &Inner<S, C> {
+        &self.0
+    }
+}
+
+impl<S: Store, C: Core> Auth<S, C> {
+    pub fn new(store: Arc<S>, core: Arc<C>, settings: Settings) -> Auth<S, C> {
+        let board = Mutex::new(Board::new((settings.clock)()));
+        Auth(Arc::new(Inner {
+            store,
+            core,
+            hasher: Hasher::new(settings.hash_slots),
+            limits: Limits::new(settings.limits),
+            board,
+            refreshing: tokio::sync::Mutex::new(()),
+            look_now: Notify::new(),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            streams_of: DashMap::new(),
+            settings,
+        }))
+    }
+
+    /// Login rows changed and somebody knows: look at the store now rather than at the next poll.
+    pub fn poke(&self) {
+        self.look_now.notify_one();
+    }
+}
+
+impl<S: Store, C: Core> Inner<S, C> {
+    pub(crate) fn now(&self) -> WallTime {
+        (self.settings.clock)()
+    }
+
+    pub(crate) fn origins(&self) -> &[String] {
+        &self.settings.origins
+    }
+
+    pub(crate) fn proxies(&self) -> &[Network] {
+        &self.settings.proxies
+    }
+
+    pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings the board up to what the store has now. Cheap when nothing changed.
+    pub(crate) async fn refresh(&self) -> Result<(), terms::StoreError> {
+        let turn = self.refreshing.lock().await;
+        let seq = self.board().changes_seq;
+        let changes = self.store.changes_since(seq).await?;
+        let first = seq == 0 && changes.seq > 0;
+        self.board().changes(changes);
+        if first {
+            let phones = self.core.phones().await;
+            self.board().phones(phones);
+        }
+        drop(turn);
+        Ok(())
+    }
+
+    pub(crate) async fn audit(&self, who: &str, from: IpAddr, what: &str, outcome: &str) {
+        let (who, from) = (Pii::new(who), from.to_string());
+        tracing::info!(%who, from, what, outcome, "auth");
+        if let Err(error) = self.store.audit(self.now(), &who, &from, what, outcome).await {
+            tracing::error!(%error, what, outcome, "audit line not written");
+        }
+    }
+
+    /// The session of the cookie, or why there is none: `unknown` is said of a cookie that is none of ours any more; a login
+    /// that was ended says so itself.
+    pub(crate) async fn session(&self, headers: &HeaderMap, unknown: Reason) -> Result<WebSession, Refusal> {
+        let Some(token) = cookie(headers) else { return Err(Reason::NoSession.into()) };
+        let now = self.now();
+        if let Some(session) = self.store.session(token, now).await? {
+            if now.since(session.seen) < self.settings.session_idle {
+                if now.since(session.seen) >= TOUCH_EVERY {
+                    self.store.touch_session(token, now).await?;
+                }
+                return Ok(session);
+            }
+            return Err(unknown.into());
+        }
+        match self.store.ended_session(token).await? {
+            Some(login) => Err(ended(&login)),
+            None => Err(unknown.into()),
+        }
+    }
+
+    /// As `session`, for requests that change something: the page must know the session's CSRF word.
+    pub(crate) async fn session_to_change(
+        &self,
+        headers: &HeaderMap,
+        unknown: Reason,
+    ) -> Result<WebSession, Refusal> {
+        let session = self.session(headers, unknown).await?;
+        request::check_csrf(headers, &session.csrf)?;
+        Ok(session)
+    }
+
+    pub(crate) fn client(&self, parts: &Parts) -> IpAddr {
+        request::client(parts, self.proxies())
+    }
+}
+
+/// What a late request of an ended login is told (SPEC C2).
+pub(crate) fn ended(login: &Login) -> Refusal {
+    let refusal = Refusal::from(Reason::LoginEnded);
+    match &login.ended {
+        None => refusal,
+        Some(end) => {
+            refusal.saying(end.why.sentence()).with("why", end.why).with("at", end.at).with("from", &end.from)
+        }
+    }
+}
