@@ -70,7 +70,8 @@ fn system_clock() -> WallTime {
 /// The state of the router; cheap to clone.
 pub struct Auth<S, C>(Arc<Inner<S, C>>);
 
-pub(crate) struct Inner<S, C> {
+/// Behind `Auth`; nothing of it is for anybody else.
+pub struct Inner<S, C> {
     pub(crate) store: Arc<S>,
     pub(crate) core: Arc<C>,
     pub(crate) settings: Settings,
