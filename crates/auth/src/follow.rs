@@ -44,7 +44,7 @@ pub(crate) async fn run<S: Store, C: Core>(auth: Auth<S, C>) {
                 false
             }
             _ = expiry.tick() => {
-                if let Err(error) = expire(&auth).await {
+                if let Err(error) = auth.end_expired_logins().await {
                     tracing::warn!(%error, "logins that ran out were not ended");
                 }
                 true
@@ -62,18 +62,20 @@ pub(crate) async fn run<S: Store, C: Core>(auth: Auth<S, C>) {
     }
 }
 
-/// A login whose sessions have all run out ends, but never during a call (SPEC C10).
-async fn expire<S: Store, C: Core>(auth: &Auth<S, C>) -> Result<(), StoreError> {
-    let now = auth.now();
-    for login in auth.store.expired_logins(now).await? {
-        let (activity, _) = auth.core.activity(login.agent).await;
-        if activity != Activity::Idle {
-            continue;
+impl<S: Store, C: Core> Auth<S, C> {
+    /// Ends logins whose sessions have all run out, but never during a call (SPEC C10). The router does so by itself.
+    pub async fn end_expired_logins(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        for login in self.store.expired_logins(now).await? {
+            let (activity, _) = self.core.activity(login.agent).await;
+            if activity != Activity::Idle {
+                continue;
+            }
+            if self.store.end_login(login.id, LoginEndReason::Expired, now, "").await?.is_some() {
+                tracing::info!(login = %login.id, agent = %login.agent, "login expired");
+                self.core.poke();
+            }
         }
-        if auth.store.end_login(login.id, LoginEndReason::Expired, now, "").await?.is_some() {
-            tracing::info!(login = %login.id, agent = %login.agent, "login expired");
-            auth.core.poke();
-        }
+        Ok(())
     }
-    Ok(())
 }

@@ -106,7 +106,6 @@ impl Hasher {
         done.await.map_err(|_| Busy)
     }
 
-    #[cfg(test)]
     pub(crate) fn verified(&self) -> u64 {
         self.verified.load(Ordering::Relaxed)
     }

@@ -115,6 +115,11 @@ impl<S: Store, C: Core> Auth<S, C> {
         }))
     }
 
+    /// Passwords looked at since the start, right or wrong or of nobody: each costs one hash.
+    pub fn passwords_checked(&self) -> u64 {
+        self.hasher.verified()
+    }
+
     /// Login rows changed and somebody knows: look at the store now rather than at the next poll.
     pub fn poke(&self) {
         self.look_now.notify_one();

@@ -63,9 +63,18 @@ impl Memory {
         Memory::default()
     }
 
-    /// From now on `write` answers with this error, as a full disk or a busy database would; `None` makes it well again.
+    /// From now on whatever would write answers with this error, as a full disk or a busy database would; `None` makes it
+    /// well again.
     pub fn refuse_writes(&self, error: Option<StoreError>) {
         self.tables().refusing = error;
+    }
+
+    fn writable(&self) -> Result<MutexGuard<'_, Tables>, StoreError> {
+        let tables = self.tables();
+        match &tables.refusing {
+            Some(error) => Err(error.clone()),
+            None => Ok(tables),
+        }
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -237,7 +246,7 @@ impl Store for Memory {
 
     async fn add_agents(&self, agents: Vec<NewAgent>) -> Result<Vec<AgentId>, AddError> {
         input::check_agents(&agents)?;
-        let mut tables = self.tables();
+        let mut tables = self.writable()?;
         let mut held = std::collections::HashMap::new();
         for person in tables.agents.values() {
             held.insert(("login_name", input::login_key(&person.agent.login_name)), &person.agent.login_name);
@@ -280,7 +289,7 @@ impl Store for Memory {
 
     async fn add_devices(&self, devices: Vec<NewDevice>) -> Result<Vec<DeviceId>, AddError> {
         input::check_devices(&devices)?;
-        let mut tables = self.tables();
+        let mut tables = self.writable()?;
         let held: std::collections::HashSet<&str> =
             tables.devices.values().map(|d| d.name.as_str()).collect();
         for (at, device) in devices.iter().enumerate() {
@@ -301,7 +310,7 @@ impl Store for Memory {
     }
 
     async fn remove_agent(&self, id: AgentId, at: WallTime) -> Result<Option<Login>, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.writable()?;
         let open = tables.login_of(id).map(|login| login.id);
         let ended = open.and_then(|login| tables.end(login, LoginEndReason::AgentRemoved, at, ""));
         tables.sessions.retain(|_, session| session.row.agent != id || session.row.login.is_some());
@@ -312,7 +321,7 @@ impl Store for Memory {
     }
 
     async fn remove_device(&self, id: DeviceId, at: WallTime) -> Result<Option<Login>, StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.writable()?;
         let open = tables.login_at(id).map(|login| login.id);
         let ended = open.and_then(|login| tables.end(login, LoginEndReason::PhoneRemoved, at, ""));
         if let Some(device) = tables.devices.remove(&id) {
@@ -323,7 +332,7 @@ impl Store for Memory {
     }
 
     async fn set_password(&self, id: AgentId, hash: String) -> Result<(), StoreError> {
-        match self.tables().agents.get_mut(&id) {
+        match self.writable()?.agents.get_mut(&id) {
             Some(person) => person.password_hash = Some(hash),
             None => return Err(StoreError::Failed(format!("there is no agent {id}"))),
         }
@@ -374,7 +383,7 @@ impl Store for Memory {
 
     async fn close_lost_records(&self, at: WallTime) -> Result<u64, StoreError> {
         let mut closed = 0;
-        for record in self.tables().records.values_mut().filter(|record| record.ended.is_none()) {
+        for record in self.writable()?.records.values_mut().filter(|record| record.ended.is_none()) {
             record.ended = Some(at);
             record.end = Some(EndReason::ServerLost);
             closed += 1;
@@ -383,7 +392,7 @@ impl Store for Memory {
     }
 
     async fn claim_login(&self, claim: Claim, session: Option<Upgrade>) -> Result<Claimed, StoreError> {
-        Ok(self.tables().claim(&claim, session))
+        Ok(self.writable()?.claim(&claim, session))
     }
 
     async fn end_login(
@@ -393,11 +402,11 @@ impl Store for Memory {
         at: WallTime,
         from: &str,
     ) -> Result<Option<Login>, StoreError> {
-        Ok(self.tables().end(login, why, at, from))
+        Ok(self.writable()?.end(login, why, at, from))
     }
 
     async fn put_session(&self, session: WebSession) -> Result<(), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.writable()?;
         let now = session.created;
         tables.sessions.retain(|_, old| old.row.expires >= now || (old.row.login.is_some() && !old.dead));
         tables.sessions.insert(session.token_sha256, Session { row: session, dead: false });
@@ -414,14 +423,16 @@ impl Store for Memory {
     }
 
     async fn touch_session(&self, token_sha256: [u8; 32], seen: WallTime) -> Result<(), StoreError> {
-        if let Some(session) = self.tables().sessions.get_mut(&token_sha256).filter(|session| !session.dead) {
+        if let Some(session) =
+            self.writable()?.sessions.get_mut(&token_sha256).filter(|session| !session.dead)
+        {
             session.row.seen = seen;
         }
         Ok(())
     }
 
     async fn drop_session(&self, token_sha256: [u8; 32]) -> Result<(), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.writable()?;
         if tables.sessions.get(&token_sha256).is_some_and(|session| !session.dead) {
             tables.sessions.remove(&token_sha256);
         }
@@ -458,7 +469,7 @@ impl Store for Memory {
         what: &str,
         outcome: &str,
     ) -> Result<(), StoreError> {
-        let mut tables = self.tables();
+        let mut tables = self.writable()?;
         let line = AuditLine {
             at,
             who: who.clone(),
