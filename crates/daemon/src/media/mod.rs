@@ -1,0 +1,108 @@
+//! The media workers: threads that own the RTP sockets and move packets. Each has a [`media::Machine`] of its own
+//! with its share of the ports; both legs of a call live on the same worker, so no packet ever crosses threads.
+
+mod sockets;
+mod sys;
+mod worker;
+
+use media::{MediaConfig, Share};
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use terms::{CallId, MediaCommand, MediaEvent};
+use worker::{Order, Worker};
+
+/// More threads than this find no packets to move on any machine we know.
+pub const WORKERS_MAX: usize = 64;
+
+/// Where events go. Called on a worker's thread; it must not block, a packet is waiting behind it.
+type Tell = Arc<dyn Fn(MediaEvent) + Send + Sync>;
+
+/// The running workers.
+pub struct MediaHandle {
+    ends: Vec<End>,
+    spread: ahash::RandomState,
+}
+
+struct End {
+    orders: Sender<Order>,
+    bell: Arc<sys::Bell>,
+    relayed: Arc<AtomicU64>,
+    thread: JoinHandle<()>,
+}
+
+impl MediaHandle {
+    /// Starts `workers` threads that bind their ports at `bind` (`::` serves both families).
+    pub fn start(
+        config: MediaConfig,
+        bind: IpAddr,
+        workers: usize,
+        events: impl Fn(MediaEvent) + Send + Sync + 'static,
+    ) -> io::Result<MediaHandle> {
+        sys::raise_open_files();
+        let workers = workers.clamp(1, WORKERS_MAX);
+        let tell: Tell = Arc::new(events);
+        let mut ends = Vec::with_capacity(workers);
+        for index in 0..workers {
+            let mut seed = [0u8; 32];
+            getrandom::fill(&mut seed).map_err(io::Error::other)?;
+            // WORKERS_MAX fits a u16.
+            let share = Share { index: index as u16, of: workers as u16 };
+            let config = MediaConfig { share, ..config.clone() };
+            ends.push(End::start(index, config, bind, seed, tell.clone())?);
+        }
+        // The same call must reach the same worker for as long as it lives; the keys need no secrecy, only constancy.
+        Ok(MediaHandle { ends, spread: ahash::RandomState::with_seeds(1, 2, 3, 4) })
+    }
+
+    /// Hands a command to the worker of its call. After `stop` nothing happens.
+    pub fn send(&self, command: MediaCommand) {
+        let at = self.spread.hash_one(call_of(&command)) as usize % self.ends.len().max(1);
+        if let Some(end) = self.ends.get(at) {
+            end.order(Order::Command(command));
+        }
+    }
+
+    /// Packets passed on since the start, by all workers.
+    pub fn relayed(&self) -> u64 {
+        self.ends.iter().map(|e| e.relayed.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Closes all sockets and waits for the threads.
+    pub fn stop(self) {
+        for end in &self.ends {
+            end.order(Order::Stop);
+        }
+        for end in self.ends {
+            if end.thread.join().is_err() {
+                tracing::error!("media worker had panicked");
+            }
+        }
+    }
+}
+
+impl End {
+    fn start(index: usize, config: MediaConfig, bind: IpAddr, seed: [u8; 32], tell: Tell) -> io::Result<End> {
+        let (orders, inbox) = channel();
+        let bell = Arc::new(sys::Bell::new()?);
+        let relayed = Arc::new(AtomicU64::new(0));
+        let worker = Worker::new(config, bind, seed, inbox, bell.clone(), relayed.clone(), tell)?;
+        let thread = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
+        Ok(End { orders, bell, relayed, thread })
+    }
+
+    fn order(&self, order: Order) {
+        if self.orders.send(order).is_ok() {
+            self.bell.ring();
+        }
+    }
+}
+
+fn call_of(command: &MediaCommand) -> CallId {
+    match command {
+        MediaCommand::Offer { call, .. } | MediaCommand::Answer { call, .. } | MediaCommand::Release { call } => *call,
+    }
+}

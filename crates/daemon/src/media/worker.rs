@@ -1,0 +1,208 @@
+//! One worker: wait, take packets in batches, let the machine judge and rewrite them where they lie, send them on in
+//! batches. Nothing is allocated, locked or awaited for a packet.
+
+use super::Tell;
+use super::sockets::Sockets;
+use super::sys::{BATCH, Batch, Bell, Epoll, Ready};
+use media::{Forward, Machine, MediaConfig, SocketOp};
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant as Clock};
+use terms::{Instant, MediaCommand};
+
+pub enum Order {
+    Command(MediaCommand),
+    Stop,
+}
+
+/// The bell's place among the ports; no port is that large.
+const BELL: u64 = u64::MAX;
+
+/// With many calls a short pause lets packets gather, so that one wake serves many. A twentieth of the 20 ms between
+/// two packets of a call is less than any network's own unevenness.
+const GATHER: Duration = Duration::from_millis(1);
+/// From about ten calls on, packets per `RATE_WINDOW`.
+const GATHER_FROM: u64 = 100;
+const RATE_WINDOW: Duration = Duration::from_millis(100);
+
+/// Batches taken from one port before the others have their turn, so that a flood there cannot starve them.
+const TURNS_MAX: usize = 4;
+
+/// The longest sleep when nothing is due.
+const IDLE: Duration = Duration::from_secs(10);
+
+pub struct Worker {
+    machine: Machine,
+    sockets: Sockets,
+    epoll: Epoll,
+    batch: Batch,
+    inbox: Receiver<Order>,
+    bell: Arc<Bell>,
+    relayed: Arc<AtomicU64>,
+    tell: Tell,
+    begun: Clock,
+    sent: u64,
+    window_began: Clock,
+    window_packets: u64,
+    busy: bool,
+}
+
+impl Worker {
+    pub fn new(
+        config: MediaConfig,
+        bind: IpAddr,
+        seed: [u8; 32],
+        inbox: Receiver<Order>,
+        bell: Arc<Bell>,
+        relayed: Arc<AtomicU64>,
+        tell: Tell,
+    ) -> io::Result<Worker> {
+        let epoll = Epoll::new()?;
+        epoll.add(bell.fd(), BELL)?;
+        let sockets = Sockets::new(bind, *config.ports.start(), *config.ports.end());
+        let begun = Clock::now();
+        Ok(Worker {
+            machine: Machine::new(config, seed),
+            batch: Batch::new(sockets.is_v6()),
+            sockets,
+            epoll,
+            inbox,
+            bell,
+            relayed,
+            tell,
+            begun,
+            sent: 0,
+            window_began: begun,
+            window_packets: 0,
+            busy: false,
+        })
+    }
+
+    /// Until told to stop or forgotten by whoever holds the other end.
+    pub fn run(mut self) {
+        let mut ready = Ready::new();
+        loop {
+            let now = self.now();
+            if self.machine.deadline().is_some_and(|d| d <= now) {
+                self.machine.timeout(now);
+                self.settle();
+            }
+            if self.busy {
+                std::thread::sleep(GATHER);
+            }
+            if let Err(error) = self.epoll.wait(&mut ready, self.patience()) {
+                tracing::error!(%error, "media worker cannot wait");
+                return;
+            }
+            let mut rung = false;
+            for token in ready.tokens() {
+                match u16::try_from(token) {
+                    Ok(port) => self.port_ready(port),
+                    Err(_) => rung = true,
+                }
+            }
+            if rung && !self.orders() {
+                return;
+            }
+            self.measure();
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant(u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// How long nothing will be due.
+    fn patience(&self) -> Duration {
+        self.machine.deadline().map_or(IDLE, |d| d.since(self.now()).min(IDLE))
+    }
+
+    /// False when it is time to go.
+    fn orders(&mut self) -> bool {
+        self.bell.clear();
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Order::Command(command)) => {
+                    self.machine.command(self.now(), command);
+                    self.settle();
+                }
+                Err(TryRecvError::Empty) => return true,
+                Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Sockets first, then events: a description is only written when its ports are open.
+    fn settle(&mut self) {
+        while let Some(op) = self.machine.poll_socket() {
+            match op {
+                SocketOp::Close(port) => self.sockets.close(port),
+                SocketOp::Open(port) => {
+                    if let Err(error) = self.sockets.open(port, &self.epoll) {
+                        tracing::warn!(port, %error, "media port cannot be opened, another is taken");
+                        self.machine.socket_failed(self.now(), port);
+                    }
+                }
+            }
+        }
+        while let Some(event) = self.machine.poll_event() {
+            (self.tell)(event);
+        }
+    }
+
+    fn port_ready(&mut self, port: u16) {
+        for _ in 0..TURNS_MAX {
+            let Some(fd) = self.sockets.fd(port) else { return };
+            let taken = self.batch.receive(fd);
+            self.relay(port, taken);
+            // A batch that is not full has emptied the socket; epoll says if more has come since.
+            if taken < BATCH {
+                break;
+            }
+        }
+    }
+
+    fn relay(&mut self, port: u16, taken: usize) {
+        if taken == 0 {
+            return;
+        }
+        let now = self.now();
+        self.window_packets += taken as u64;
+        // Packets of one port nearly always leave by one port; runs are sent together.
+        let mut leaving: Option<u16> = None;
+        for i in 0..taken {
+            let Some((packet, from)) = self.batch.packet(i) else { continue };
+            let Some(Forward { port: out, to, len }) = self.machine.received(now, port, from, packet) else { continue };
+            if leaving.is_some_and(|l| l != out) {
+                self.flush(leaving);
+            }
+            leaving = Some(out);
+            self.batch.queue(i, to, len);
+        }
+        self.flush(leaving);
+        while let Some(event) = self.machine.poll_event() {
+            (self.tell)(event);
+        }
+    }
+
+    fn flush(&mut self, leaving: Option<u16>) {
+        match leaving.and_then(|port| self.sockets.fd(port)) {
+            Some(fd) => self.sent += self.batch.send(fd) as u64,
+            None => self.batch.forget(),
+        }
+    }
+
+    fn measure(&mut self) {
+        self.relayed.store(self.sent, Ordering::Relaxed);
+        let passed = self.window_began.elapsed();
+        if passed >= RATE_WINDOW {
+            // After a long idle wait the few packets of the window are no rate.
+            self.busy = self.window_packets >= GATHER_FROM && passed < RATE_WINDOW * 3;
+            self.window_packets = 0;
+            self.window_began = Clock::now();
+        }
+    }
+}
