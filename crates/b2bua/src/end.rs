@@ -79,7 +79,9 @@ impl Call {
 fn end_both(cx: &mut Cx<'_>, up: Up, reason: EndReason) -> Option<(sip::ua::DialogKey, ServerKey)> {
     if let Some(modify) = &up.modify {
         if let Some(client) = modify.client {
+            // Whoever was thinking about our re-INVITE need not; without this one that said 100 would be waited for forever.
             cx.index.clients.remove(&client);
+            cx.ua.cancel(cx.now, client, None);
         }
         modify.leave(cx, &up, reason);
     }

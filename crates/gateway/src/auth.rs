@@ -9,9 +9,6 @@ use sip::ua::ServerKey;
 use sip::{Draft, Message, Method, NonceWindow, WINDOW_MAX};
 use terms::{DeviceId, Flow, Now};
 
-/// What we answer to outside a dialog.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE";
-
 /// What it takes to tell who somebody is.
 pub(crate) struct Auth {
     guesses: Guesses,
@@ -43,25 +40,14 @@ impl Gateway {
         match request.method() {
             Some(Method::Register) => self.register(now, flow, key, request),
             Some(Method::Invite) => self.invite(now, flow, key, request),
-            method => {
+            // RFC 3261 §11.2. What else a stranger may send was refused before it came here.
+            Some(Method::Options) => {
                 if self.directory.trunk_at(flow.peer).is_none() && !self.strangers.may(now, flow.peer.ip()) {
                     return self.silence(key);
                 }
-                let draft = match method {
-                    // RFC 3261 §11.2.
-                    Some(Method::Options) => {
-                        Draft::response(200).header("Allow", ALLOW).header("Accept", "application/sdp")
-                    }
-                    // RFC 6665 §4.2.2: no event package of theirs is ours.
-                    Some(Method::Subscribe | Method::Publish) => Draft::response(489),
-                    // RFC 6665 §4.1.3: no subscription of ours matches.
-                    Some(Method::Notify | Method::Bye | Method::Info | Method::PRack | Method::Update) => {
-                        Draft::response(481)
-                    }
-                    _ => Draft::response(405).header("Allow", ALLOW),
-                };
-                self.respond(now, key, draft);
+                self.respond(now, key, Draft::response(200).header("Accept", "application/sdp"));
             }
+            _ => self.respond(now, key, Draft::response(405).header("Allow", sip::ua::ALLOW)),
         }
     }
 
@@ -81,8 +67,7 @@ impl Gateway {
         request: &Message<'_>,
     ) -> Option<DeviceId> {
         let ip = flow.peer.ip();
-        let account = request.from().and_then(|from| Some(from.uri()?.user_unescaped().into_owned()));
-        let account = account.unwrap_or_default();
+        let account = request.from().and_then(|from| Some(from.uri()?.user_unescaped())).unwrap_or_default();
         if !self.auth.guesses.may(now, &account, ip) && !self.is_known_flow(now, &account, flow) {
             self.silence(key);
             return None;

@@ -192,6 +192,14 @@ impl Gateway {
         })
     }
 
+    /// How many calls have not ended.
+    pub fn calls_alive(&self) -> usize {
+        self.calls.alive()
+    }
+    /// Calls of one agent that have not ended.
+    pub fn calls_of(&self, agent: AgentId) -> &[CallId] {
+        self.by_agent.get(&agent).map_or(&[], |ids| ids.as_slice())
+    }
     /// Calls of one device that have not ended.
     pub fn calls_at(&self, device: DeviceId) -> &[CallId] {
         self.by_device.get(&device).map_or(&[], |ids| ids.as_slice())

@@ -53,8 +53,9 @@ impl Gateway {
         };
         let max_forwards = request.max_forwards().unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS);
         let incoming = Incoming { key, flow, request, caller, dialled, max_forwards };
-        if let Err(reason) = self.begin(now, incoming) {
+        if let Err(reason) = self.begin(now, &incoming) {
             self.refuse(now, key, reason);
+            self.write_refused(now, &incoming, reason);
         }
     }
 
@@ -111,7 +112,7 @@ impl Gateway {
             || ip.is_some_and(|ip| ip == flow.local.ip() || local(ip))
     }
 
-    fn begin(&mut self, now: Now, incoming: Incoming<'_>) -> Result<(), EndReason> {
+    fn begin(&mut self, now: Now, incoming: &Incoming<'_>) -> Result<(), EndReason> {
         let view = self.view(now);
         let route = plan::route(&view, incoming.caller, &incoming.dialled, &mut |_| {});
         let emergency = matches!(&route, Route::Trunk(TrunkRoute { emergency: true, .. }));
@@ -128,7 +129,7 @@ impl Gateway {
         }
     }
 
-    fn begin_to_phone(&mut self, now: Now, incoming: Incoming<'_>, to: PhoneRoute) -> Result<(), EndReason> {
+    fn begin_to_phone(&mut self, now: Now, incoming: &Incoming<'_>, to: PhoneRoute) -> Result<(), EndReason> {
         let (a, trunk, identity) = match incoming.caller {
             Caller::Trunk(trunk) => {
                 self.trunk_may(trunk)?;
@@ -180,7 +181,7 @@ impl Gateway {
         Ok(())
     }
 
-    fn begin_to_trunk(&mut self, now: Now, incoming: Incoming<'_>, to: TrunkRoute) -> Result<(), EndReason> {
+    fn begin_to_trunk(&mut self, now: Now, incoming: &Incoming<'_>, to: TrunkRoute) -> Result<(), EndReason> {
         let Caller::Device(device) = incoming.caller else { return Err(EndReason::UnknownNumber) };
         let a = self.party_at(device);
         let counted = a.seat.map(|(agent, _, _)| agent);
@@ -234,14 +235,14 @@ impl Gateway {
     fn start(
         &mut self,
         now: Now,
-        incoming: Incoming<'_>,
+        incoming: &Incoming<'_>,
         order: Order,
         context: Context,
         direction: Direction,
         shown: Identity,
     ) {
         let call = self.calls.next_id();
-        let record = record(call, direction, &context, &incoming, shown);
+        let record = record(call, direction, &context, incoming, shown);
         let offer =
             incoming.request.has_sdp().then(|| bytes::Bytes::copy_from_slice(incoming.request.body()));
         let (a, b) = (context.a, context.b);
@@ -257,6 +258,32 @@ impl Gateway {
         self.calls.start(now, &mut self.ua, &mut self.acts, start);
         self.activity_changed(now, a);
         self.activity_changed(now, b);
+    }
+
+    /// A call that never began is a record too: who tried to reach whom, and why it came to nothing.
+    fn write_refused(&mut self, now: Now, incoming: &Incoming<'_>, reason: EndReason) {
+        let call = self.calls.next_id();
+        let number = plan::clean(&incoming.dialled);
+        let called = self.directory.agent_at_extension(&number);
+        let called = called.or_else(|| self.directory.agent_at_did(&number)).map(|agent| agent.id);
+        let (a, direction, shown, trunk) = match incoming.caller {
+            Caller::Trunk(trunk) => {
+                (Party::default(), Direction::In, caller_of_trunk(incoming.request), Some(trunk))
+            }
+            Caller::Device(device) => {
+                let direction = if called.is_some() { Direction::Internal } else { Direction::Out };
+                (self.party_at(device), direction, plan::identity_inside(self.agent_at(device)), None)
+            }
+        };
+        let context = Context { a, b: Party::default(), trunk, counted: None, emergency: false };
+        let mut record = record(call, direction, &context, incoming, shown);
+        match direction {
+            Direction::In => record.agent = called,
+            Direction::Internal => record.to_agent = called,
+            Direction::Out => {}
+        }
+        (record.started, record.ended, record.end) = (now.wall, Some(now.wall), Some(reason));
+        self.write_record(now, Box::new(record));
     }
 
     fn agent_at(&self, device: DeviceId) -> Option<&Agent> {

@@ -90,7 +90,11 @@ impl Gateway {
                     self.left(now, &[ended(login, now, LoginEndReason::AgentRemoved)]);
                 }
             }
-            DirectoryChange::Device(device) => self.directory.put_device(device),
+            DirectoryChange::Device(device) => {
+                let id = device.id;
+                self.directory.put_device(device);
+                self.phone_known(now, id);
+            }
             DirectoryChange::DeviceGone(device) => {
                 let Some(phone) = self.directory.drop_device(device) else { return };
                 if let Some(login) = self.seats.forget_device(device) {

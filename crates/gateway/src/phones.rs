@@ -49,6 +49,14 @@ impl Gateway {
         self.phone_is(now, device, if any { PhoneState::Registered } else { PhoneState::Expired });
     }
 
+    /// A device entered the directory; its contacts may have been restored before it.
+    pub(crate) fn phone_known(&mut self, now: Now, device: DeviceId) {
+        let Some(aor) = self.directory.phone(device).map(|phone| phone.aor.clone()) else { return };
+        if !self.phones.states.contains_key(&device) {
+            self.phone_changed(now, &aor);
+        }
+    }
+
     /// Looks the phone's contacts up and tells whoever watches if it stands differently now.
     fn phone_changed(&mut self, now: Now, aor: &Aor) {
         let Some(device) = self.directory.device_of(aor) else { return };

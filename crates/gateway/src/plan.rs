@@ -226,8 +226,8 @@ fn to_device(
     login: Option<&Login>,
     say: &mut dyn FnMut(fmt::Arguments<'_>),
 ) -> Route {
-    let Some(phone) = view.directory.phone(device) else {
-        say(format_args!("that phone does not exist any more"));
+    let Some(phone) = view.directory.phone(device).filter(|phone| phone.device.enabled) else {
+        say(format_args!("that phone does not exist any more, or is disabled"));
         return Route::Refused(EndReason::PhoneUnreachable);
     };
     let found = view.registrar.lookup(view.now, &phone.aor);
