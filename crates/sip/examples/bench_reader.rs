@@ -1,5 +1,5 @@
 //! What one message costs to read, the way the gateway reads it. Prints one JSON line a message: median nanoseconds of
-//! processor time and allocations for parse, check and the usual questions.
+//! processor time and allocations for parse, check and the usual questions. An argument sets the rounds of a run.
 
 use sip::{Contacts, Message, Name};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -101,7 +101,7 @@ fn cpu_ns() -> u64 {
     text.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
-fn measure(name: &str, message: &str, what: &str, work: impl Fn(&[u8]) -> usize) {
+fn measure(rounds: u64, name: &str, message: &str, what: &str, work: impl Fn(&[u8]) -> usize) {
     let mut times: Vec<u64> = Vec::with_capacity(RUNS);
     assert!(work(message.as_bytes()) > 0, "{name} is read");
     let before = ALLOCATIONS.load(Ordering::Relaxed);
@@ -109,10 +109,10 @@ fn measure(name: &str, message: &str, what: &str, work: impl Fn(&[u8]) -> usize)
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
     for _ in 0..RUNS {
         let from = cpu_ns();
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             black_box(work(black_box(message.as_bytes())));
         }
-        times.push((cpu_ns() - from) / ROUNDS);
+        times.push((cpu_ns() - from) / rounds);
     }
     times.sort_unstable();
     println!(
@@ -123,9 +123,12 @@ fn measure(name: &str, message: &str, what: &str, work: impl Fn(&[u8]) -> usize)
 }
 
 fn main() {
+    let rounds = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(ROUNDS).max(1);
     for (name, message) in [("register", register()), ("invite", invite())] {
-        measure(name, &message, "parse", |bytes| Message::parse(bytes).map_or(0, |m| m.header_count()));
-        measure(name, &message, "parse+read", |bytes| read(bytes, false));
-        measure(name, &message, "parse+check+read", |bytes| read(bytes, true));
+        measure(rounds, name, &message, "parse", |bytes| {
+            Message::parse(bytes).map_or(0, |m| m.header_count())
+        });
+        measure(rounds, name, &message, "parse+read", |bytes| read(bytes, false));
+        measure(rounds, name, &message, "parse+check+read", |bytes| read(bytes, true));
     }
 }

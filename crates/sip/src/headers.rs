@@ -2,7 +2,7 @@
 
 use crate::message::{digits, is_token, unfold};
 use crate::uri::{Uri, host_ip, host_port};
-use crate::values::{Params, Values, find_outside, trim, unquote};
+use crate::values::{Params, Values, find_outside, halves, quote_end, trim, unquote};
 use crate::{Method, ParseError};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -37,12 +37,12 @@ impl<'a> NameAddr<'a> {
             let rest = trim(quoted.get(end + 1..).unwrap_or(""));
             return NameAddr::bracketed(display, rest).ok_or(bad("Address Without Angle Brackets"))?;
         }
-        match text.find('<') {
+        match memchr::memchr(b'<', text.as_bytes()) {
             // RFC 3261 §20: without brackets every parameter is the header's, and no comma or question mark is allowed.
             None => {
-                let (uri, params) = text.split_once(';').unwrap_or((text, ""));
+                let (uri, params) = halves(text, b';').unwrap_or((text, ""));
                 let uri = trim(uri);
-                if uri.contains(['?', ',', '>', '"']) {
+                if uri.bytes().any(|b| matches!(b, b'?' | b',' | b'>' | b'"')) {
                     return Err(bad("URI Needs Angle Brackets"));
                 }
                 Ok(NameAddr { display: "", uri, params: Params::of(params) })
@@ -51,7 +51,7 @@ impl<'a> NameAddr<'a> {
                 let (display, rest) = text.split_at_checked(at).ok_or(bad("Bad Address"))?;
                 // RFC 4475 §3.1.2.15: a name that is not made of tokens belongs in quotes. Phones send `Müller (1)` bare, so only
                 // what would be read as something else is refused.
-                if display.contains(['"', '>', ',', ';', '\\']) {
+                if display.bytes().any(|b| matches!(b, b'"' | b'>' | b',' | b';' | b'\\')) {
                     return Err(bad("Display Name Needs Quotes"));
                 }
                 NameAddr::bracketed(trim(display), rest).ok_or(bad("Angle Bracket Does Not End"))?
@@ -90,7 +90,7 @@ impl<'a> NameAddr<'a> {
     }
 
     fn bracketed(display: &'a str, rest: &'a str) -> Option<Result<NameAddr<'a>, ParseError>> {
-        let (uri, params) = rest.strip_prefix('<')?.split_once('>')?;
+        let (uri, params) = halves(rest.strip_prefix('<')?, b'>')?;
         let params = trim(params);
         if !params.is_empty() && !params.starts_with(';') {
             return Some(Err(ParseError::bad("Rubbish Behind An Address")));
@@ -145,24 +145,8 @@ impl<'a> NameAddr<'a> {
     }
 }
 
-/// Where a quoted string ends, given what follows its opening quote.
-fn quote_end(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    text.bytes().position(|b| match b {
-        _ if escaped => {
-            escaped = false;
-            false
-        }
-        b'\\' => {
-            escaped = true;
-            false
-        }
-        b => b == b'"',
-    })
-}
-
 fn q_milli(text: &str) -> Option<u16> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let (whole, fraction) = halves(text, b'.').unwrap_or((text, ""));
     let whole = digits(whole.as_bytes()).or(whole.is_empty().then_some(0))?;
     let mut milli = 0u16;
     let mut weight = 100u16;
@@ -244,13 +228,13 @@ impl<'a> Via<'a> {
     pub(crate) fn read(text: &'a str, known: bool) -> Result<Via<'a>, ParseError> {
         let bad = ParseError::bad("Malformed Via");
         let text = trim(text);
-        let (head, params) = match text.split_once(';') {
+        let (head, params) = match halves(text, b';') {
             Some((head, params)) => (head, Params::of(params)),
             None => (text, Params::default()),
         };
         // RFC 3261 §25.1: SIP / 2.0 / UDP LWS host [: port], with blanks around the slashes and the colon.
-        let (name, rest) = head.split_once('/').ok_or(bad.clone())?;
-        let (version, rest) = rest.split_once('/').ok_or(bad.clone())?;
+        let (name, rest) = halves(head, b'/').ok_or(bad.clone())?;
+        let (version, rest) = halves(rest, b'/').ok_or(bad.clone())?;
         if !trim(name).eq_ignore_ascii_case("SIP") || trim(version) != "2.0" {
             return Err(bad);
         }
@@ -365,7 +349,7 @@ pub struct SessionExpires<'a> {
 
 impl<'a> SessionExpires<'a> {
     pub fn parse(text: &'a str) -> Result<SessionExpires<'a>, ParseError> {
-        let (number, params) = text.split_once(';').unwrap_or((text, ""));
+        let (number, params) = halves(text, b';').unwrap_or((text, ""));
         let seconds = digits(trim(number).as_bytes()).and_then(|n| u32::try_from(n).ok());
         let seconds = seconds.ok_or(ParseError::bad("Malformed Session-Expires"))?;
         Ok(SessionExpires { seconds, params: Params::of(params) })
@@ -385,7 +369,7 @@ pub struct Reason<'a> {
 
 impl<'a> Reason<'a> {
     pub fn parse(text: &'a str) -> Option<Reason<'a>> {
-        let (protocol, params) = text.split_once(';').unwrap_or((text, ""));
+        let (protocol, params) = halves(text, b';').unwrap_or((text, ""));
         let protocol = trim(protocol);
         (!protocol.is_empty()).then_some(Reason { protocol, params: Params::of(params) })
     }
@@ -408,8 +392,8 @@ pub struct MediaType<'a> {
 impl<'a> MediaType<'a> {
     pub fn parse(text: &'a str) -> Result<MediaType<'a>, ParseError> {
         let bad = ParseError::bad("Malformed Content-Type");
-        let (head, params) = text.split_once(';').unwrap_or((text, ""));
-        let (kind, sub) = head.split_once('/').ok_or(bad.clone())?;
+        let (head, params) = halves(text, b';').unwrap_or((text, ""));
+        let (kind, sub) = halves(head, b'/').ok_or(bad.clone())?;
         let (kind, sub, params) = (trim(kind), trim(sub), Params::of(params));
         let token = |text: &str| !text.is_empty() && text.bytes().all(is_token);
         if token(kind) && token(sub) { Ok(MediaType { kind, sub, params }) } else { Err(bad) }
@@ -430,7 +414,7 @@ pub struct Replaces<'a> {
 
 impl<'a> Replaces<'a> {
     pub fn parse(text: &'a str) -> Option<Replaces<'a>> {
-        let (call_id, params) = text.split_once(';')?;
+        let (call_id, params) = halves(text, b';')?;
         let params = Params::of(params);
         Some(Replaces {
             call_id: trim(call_id),
@@ -450,7 +434,7 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     pub fn parse(text: &'a str) -> Option<Event<'a>> {
-        let (package, params) = text.split_once(';').unwrap_or((text, ""));
+        let (package, params) = halves(text, b';').unwrap_or((text, ""));
         let package = trim(package);
         (!package.is_empty()).then_some(Event { package, params: Params::of(params) })
     }
@@ -486,7 +470,7 @@ impl<'a> AuthHeader<'a> {
     }
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         Values::of(self.text).filter_map(|value| {
-            let (name, value) = value.split_once('=')?;
+            let (name, value) = halves(value, b'=')?;
             Some((trim(name), unquote(trim(value))))
         })
     }

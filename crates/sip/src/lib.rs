@@ -14,6 +14,7 @@ mod name;
 mod nonce;
 mod phrase;
 pub mod transaction;
+mod typed;
 pub mod ua;
 pub mod uri;
 pub mod values;

@@ -1,10 +1,10 @@
 //! The reader. One pass finds the start line and where each header begins; nothing is copied, allocated or
 //! interpreted until somebody asks.
 
+use crate::Method;
 use crate::name::NAMES;
 pub use crate::name::Name;
 use crate::values::{Values, trim};
-use crate::{Method, headers::*};
 use memchr::{memchr, memchr2};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -413,6 +413,18 @@ impl<'a> Message<'a> {
         self.lines.len()
     }
 
+    /// Names on more than one line, as a set of `Name::bit`.
+    pub(crate) fn repeated(&self) -> u64 {
+        self.repeated
+    }
+    /// From here on the addresses are known to be well formed.
+    pub(crate) fn set_checked(&self) {
+        self.checked.set(true);
+    }
+    pub(crate) fn is_checked(&self) -> bool {
+        self.checked.get()
+    }
+
     fn lines_of(&self, name: Name) -> impl Iterator<Item = &Line> + use<'_, 'a> {
         let first = self.first.get(name as usize).copied().unwrap_or(NONE);
         let from = if first == NONE { self.lines.len() } else { usize::from(first) };
@@ -436,143 +448,6 @@ impl<'a> Message<'a> {
     #[inline]
     fn slice(&self, span: Span) -> &'a [u8] {
         self.bytes.get(span.at as usize..span.end as usize).unwrap_or_default()
-    }
-}
-
-/// The typed headers. Each reads its line when asked; `None` means absent or malformed, which `check_request` and
-/// `check_response` tell apart beforehand.
-impl<'a> Message<'a> {
-    /// The topmost Via value: whose request this is and where its response goes.
-    pub fn via(&self) -> Option<Via<'a>> {
-        Via::read(Values::of(self.header(Name::Via)?).next()?, self.checked.get()).ok()
-    }
-    /// All Via values, topmost first; ends early at one that cannot be read.
-    pub fn vias(&self) -> impl Iterator<Item = Via<'a>> + use<'a, '_> {
-        self.values(Name::Via).map_while(|value| Via::parse(value).ok())
-    }
-    pub fn from(&self) -> Option<NameAddr<'a>> {
-        self.address(Name::From)
-    }
-    pub fn to(&self) -> Option<NameAddr<'a>> {
-        self.address(Name::To)
-    }
-    pub fn from_tag(&self) -> Option<&'a str> {
-        self.from()?.params.get("tag")
-    }
-    pub fn to_tag(&self) -> Option<&'a str> {
-        self.to()?.params.get("tag")
-    }
-    pub fn call_id(&self) -> Option<&'a str> {
-        self.header(Name::CallId)
-    }
-    pub fn cseq(&self) -> Option<CSeq<'a>> {
-        CSeq::parse(self.header(Name::CSeq)?).ok()
-    }
-    /// 0 to 255 (RFC 3261 §20.22).
-    pub fn max_forwards(&self) -> Option<u8> {
-        digits(self.header_bytes(Name::MaxForwards)?).and_then(|n| u8::try_from(n).ok())
-    }
-    /// Seconds; a value that cannot be read counts as 3600 (RFC 3261 §20.10, §10.2.1.1).
-    pub fn expires(&self) -> Option<u32> {
-        self.header(Name::Expires).map(expires_or_hour)
-    }
-    /// All contacts of all lines, `*` or a list.
-    pub fn contacts(&self) -> Result<Contacts<'a>, ParseError> {
-        Contacts::read(self.headers_bytes(Name::Contact), self.checked.get())
-    }
-    /// The first contact: the remote target of a dialog (RFC 3261 §12.1).
-    pub fn contact(&self) -> Option<NameAddr<'a>> {
-        match self.contacts().ok()? {
-            Contacts::List(list) => list.into_iter().next(),
-            Contacts::Star => None,
-        }
-    }
-    /// Route values, topmost first, as name-addrs; ends early at one that cannot be read.
-    pub fn routes(&self) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
-        self.addresses(Name::Route)
-    }
-    pub fn record_routes(&self) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
-        self.addresses(Name::RecordRoute)
-    }
-    /// RFC 3327, nearest hop first.
-    pub fn paths(&self) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
-        self.addresses(Name::Path)
-    }
-    /// RFC 3325 §9.1: one sip and one tel identity at most.
-    pub fn p_asserted_identities(&self) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
-        self.addresses(Name::PAssertedIdentity)
-    }
-    pub fn p_asserted_identity(&self) -> Option<NameAddr<'a>> {
-        self.p_asserted_identities().next()
-    }
-    pub fn diversions(&self) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
-        self.addresses(Name::Diversion)
-    }
-    pub fn refer_to(&self) -> Option<NameAddr<'a>> {
-        NameAddr::parse(self.header(Name::ReferTo)?).ok()
-    }
-    pub fn content_type(&self) -> Option<MediaType<'a>> {
-        MediaType::parse(self.header(Name::ContentType)?).ok()
-    }
-    /// Whether the body is an SDP session description.
-    pub fn has_sdp(&self) -> bool {
-        !self.body().is_empty() && self.content_type().is_some_and(|t| t.is("application", "sdp"))
-    }
-    pub fn rack(&self) -> Option<RAck<'a>> {
-        RAck::parse(self.header(Name::RAck)?).ok()
-    }
-    pub fn rseq(&self) -> Option<u32> {
-        digits(self.header_bytes(Name::RSeq)?).and_then(|n| u32::try_from(n).ok())
-    }
-    pub fn session_expires(&self) -> Option<SessionExpires<'a>> {
-        SessionExpires::parse(self.header(Name::SessionExpires)?).ok()
-    }
-    pub fn min_se(&self) -> Option<u32> {
-        digits(self.header(Name::MinSe)?.split(';').next()?.trim().as_bytes())
-            .and_then(|n| u32::try_from(n).ok())
-    }
-    /// RFC 3326, every reason given.
-    pub fn reasons(&self) -> impl Iterator<Item = Reason<'a>> + use<'a, '_> {
-        self.values(Name::Reason).filter_map(Reason::parse)
-    }
-    pub fn reason(&self) -> Option<Reason<'a>> {
-        self.reasons().next()
-    }
-    pub fn replaces(&self) -> Option<Replaces<'a>> {
-        Replaces::parse(self.header(Name::Replaces)?)
-    }
-    pub fn event(&self) -> Option<Event<'a>> {
-        Event::parse(self.header(Name::Event)?)
-    }
-    /// Seconds after which a refused request may come again (RFC 3261 §20.33).
-    pub fn retry_after(&self) -> Option<u32> {
-        let text = self.header(Name::RetryAfter)?;
-        let end = text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
-        digits(text.get(..end)?.as_bytes()).and_then(|n| u32::try_from(n).ok())
-    }
-
-    fn address(&self, name: Name) -> Option<NameAddr<'a>> {
-        let line = self.first_line(name)?;
-        match self.value(line) {
-            Some(text) if self.checked.get() => NameAddr::split(text).ok(),
-            Some(text) => NameAddr::parse(text).ok(),
-            None => NameAddr::parse_bytes(self.header_bytes(name)?).ok(),
-        }
-    }
-    fn addresses(&self, name: Name) -> impl Iterator<Item = NameAddr<'a>> + use<'a, '_> {
-        self.values(name).map_while(|value| match self.checked.get() {
-            true => NameAddr::split(value).ok(),
-            false => NameAddr::parse(value).ok(),
-        })
-    }
-
-    /// Names on more than one line, as a set of `Name::bit`.
-    pub(crate) fn repeated(&self) -> u64 {
-        self.repeated
-    }
-    /// From here on the addresses are known to be well formed.
-    pub(crate) fn set_checked(&self) {
-        self.checked.set(true);
     }
 }
 
@@ -669,111 +544,5 @@ fn keep(fault: &mut Option<ParseError>, error: ParseError) -> Result<(), ParseEr
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const REGISTER: &str = "REGISTER sip:hotseat.test SIP/2.0\r\n\
-        v: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bKnashds7;rport , SIP / 2.0 / UDP [2001:db8::9] : 5070;received=192.0.2.1\r\n\
-        From : \"Ann \\\"A\\\"\" <sip:2001@hotseat.test>\r\n ;tag=fx\r\n\
-        t: <sip:2001@hotseat.test>\r\n\
-        i: 1@x\r\n\
-        CSeq: 0009\t REGISTER\r\n\
-        m: <sip:2001@x.invalid;transport=ws>;+sip.instance=\"<urn:uuid:1>\";reg-id=1;expires=600, sip:a@b;q=0.5\r\n\
-        X-Odd: one\r\n\
-        Max-Forwards: 70\r\n\
-        x-odd: two\r\n\
-        Supported: path, outbound\r\n\
-        Content-Length: 3\r\n\r\nabcdef";
-
-    #[test]
-    fn everything_a_phone_says_is_found() {
-        let m = Message::parse(REGISTER.as_bytes()).unwrap();
-        m.check_request().unwrap();
-        assert_eq!(
-            (m.method(), m.uri(), m.body()),
-            (Some(Method::Register), "sip:hotseat.test", &b"abc"[..])
-        );
-        let vias: Vec<_> = m.vias().collect();
-        assert_eq!(vias.len(), 2);
-        assert_eq!((vias[0].transport, vias[0].host, vias[0].port), ("WSS", "df7jal23ls0d.invalid", None));
-        assert_eq!((vias[0].branch(), vias[0].rport()), (Some("z9hG4bKnashds7"), Some(None)));
-        assert_eq!((vias[1].host, vias[1].port), ("2001:db8::9", Some(5070)));
-        assert_eq!(vias[1].received(), Some("192.0.2.1".parse().unwrap()));
-        let from = m.from().unwrap();
-        assert_eq!(
-            (from.name().as_ref(), from.uri, from.tag()),
-            ("Ann \"A\"", "sip:2001@hotseat.test", Some("fx"))
-        );
-        assert_eq!(m.to_tag(), None);
-        assert_eq!(m.cseq().map(|c| (c.number, c.method())), Some((9, Some(Method::Register))));
-        let Contacts::List(contacts) = m.contacts().unwrap() else { panic!("a list") };
-        assert_eq!(contacts[0].instance(), Some("<urn:uuid:1>"));
-        assert_eq!((contacts[0].reg_id(), contacts[0].expires()), (Some(1), Some(600)));
-        assert_eq!((contacts[1].uri, contacts[1].q_milli()), ("sip:a@b", 500));
-        assert_eq!(m.headers_named("X-ODD").collect::<Vec<_>>(), ["one", "two"]);
-        assert_eq!(m.header_named("call-id"), Some("1@x"));
-        assert!(m.has_token(Name::Supported, "OUTBOUND") && !m.has_token(Name::Supported, "gruu"));
-        assert_eq!(m.unfolded(Name::From).unwrap(), "\"Ann \\\"A\\\"\" <sip:2001@hotseat.test> ;tag=fx");
-        assert_eq!(m.all().count(), 11);
-    }
-
-    #[test]
-    fn a_display_name_in_latin_1_does_not_lose_the_address() {
-        let mut bytes =
-            b"INVITE sip:1@x SIP/2.0\r\nFrom: \"M\xfcller\" <sip:2@x>;tag=1\r\nCall-ID: a\r\n\r\n".to_vec();
-        let m = Message::parse(&bytes).unwrap();
-        assert_eq!(m.header(Name::From), None);
-        assert_eq!(m.from().map(|f| (f.uri, f.tag(), f.display)), Some(("sip:2@x", Some("1"), "")));
-        assert_eq!(m.call_id(), Some("a"));
-        bytes.extend_from_slice(b"\xff\xfe");
-        assert_eq!(Message::parse(&bytes).unwrap().body(), b"\xff\xfe");
-    }
-
-    #[test]
-    fn what_is_no_message_is_refused_with_the_right_voice() {
-        let with = |head: &str| {
-            format!(
-                "{head}\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n"
-            )
-        };
-        for (head, status) in [
-            ("OPTIONS sip:a@b SIP/7.0", Some(505)),
-            ("OPTIONS  sip:a@b SIP/2.0", Some(400)),
-            ("OPTIONS sip:a@b SIP/2.0 ", Some(400)),
-            ("OPTIONS sip:a@b\tx SIP/2.0", Some(400)),
-            ("OPT(IONS sip:a@b SIP/2.0", Some(400)),
-            ("OPTIONS sip:a@b SIP/2.0\r\nName\0: x", Some(400)),
-            ("OPTIONS sip:a@b SIP/2.0\r\nNa me: x", Some(400)),
-            ("OPTIONS sip:a@b SIP/2.0\r\nnocolon", Some(400)),
-            ("OPTIONS sip:a@b SIP/2.0\r\nContent-Length: -1", Some(400)),
-            ("OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 1", Some(400)),
-            ("OPTIONS sip:a@b SIP/2.0\r\nl: 0\r\nContent-Length: 00", None),
-            ("OPTIONS sip:a@b SIP/2.0\r\nl: 1\r\nContent-Length: 0", Some(400)),
-        ] {
-            let text = with(head);
-            match (Message::parse(text.as_bytes()), status) {
-                (Err(error), Some(_)) => {
-                    assert_eq!(error.status, status, "{head}");
-                    assert!(Message::salvage(text.as_bytes()).is_some(), "{head}");
-                }
-                (Ok(_), None) => {}
-                (other, _) => panic!("{head}: {other:?}"),
-            }
-        }
-        for silent in [
-            "",
-            "\r\n\r\n",
-            "hello",
-            "GET / HTTP/1.1\r\n\r\n",
-            "SIP/2.0 99 x\r\n\r\n",
-            "SIP/2.0 4294967301 x\r\n\r\n",
-            "SIP/2.0 200 OK\r\nl: 5\r\n\r\n",
-        ] {
-            assert_eq!(Message::parse(silent.as_bytes()).unwrap_err().status, None, "{silent}");
-        }
-        let lone = with("OPTIONS sip:a@b SIP/2.0").replace("Call-ID: 1\r\n", "Call-ID: 1\n");
-        assert!(Message::parse(lone.as_bytes()).is_err());
-        let many = with(&format!("OPTIONS sip:a@b SIP/2.0{}", "\r\nX: y".repeat(HEADERS_MAX)));
-        assert_eq!(Message::parse(many.as_bytes()).unwrap_err().status, Some(400));
-    }
-}
+#[path = "message_tests.rs"]
+mod tests;

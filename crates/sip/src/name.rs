@@ -87,46 +87,32 @@ names! {
 
 /// How many names have a number.
 pub(crate) const NAMES: usize = Name::ALL.len();
-/// The longest numbered name is `P-Asserted-Identity`.
-const LENGTH_MAX: usize = 19;
+/// Slots for numbered names; length, first and last letter choose one. Whether no two names share a slot is checked
+/// when this compiles.
+const SLOTS: usize = 512;
+const FACTORS: (usize, usize, usize) = (1, 3, 20);
+static BY_SHAPE: [Name; SLOTS] = by_shape();
 
-/// Numbered names by length of their long form, each with its initial: `BY_LENGTH[len]` is a range in `SORTED`.
-static SORTED: [(u8, Name); NAMES] = sorted();
-static BY_LENGTH: [(u8, u8); LENGTH_MAX + 1] = by_length();
+const fn shape(text: &[u8]) -> usize {
+    let [first, .., last] = text else { return 0 };
+    let letters =
+        (first.to_ascii_lowercase() as usize) * FACTORS.0 + (last.to_ascii_lowercase() as usize) * FACTORS.1;
+    (letters + text.len() * FACTORS.2) % SLOTS
+}
+
+const fn by_shape() -> [Name; SLOTS] {
+    let mut out = [Name::Other; SLOTS];
+    let mut i = 0;
+    while i < NAMES {
+        let slot = shape(Name::ALL[i].text().as_bytes());
+        assert!(matches!(out[slot], Name::Other), "two names share a slot; choose other FACTORS");
+        out[slot] = Name::ALL[i];
+        i += 1;
+    }
+    out
+}
+
 static COMPACT: [Option<Name>; 26] = compact();
-
-const fn sorted() -> [(u8, Name); NAMES] {
-    let mut out = [(0, Name::Other); NAMES];
-    let (mut length, mut at) = (0, 0);
-    while length <= LENGTH_MAX {
-        let mut i = 0;
-        while i < NAMES {
-            if Name::ALL[i].text().len() == length {
-                out[at] = (Name::ALL[i].text().as_bytes()[0].to_ascii_lowercase(), Name::ALL[i]);
-                at += 1;
-            }
-            i += 1;
-        }
-        length += 1;
-    }
-    assert!(at == NAMES, "a name is longer than LENGTH_MAX");
-    out
-}
-
-const fn by_length() -> [(u8, u8); LENGTH_MAX + 1] {
-    let sorted = sorted();
-    let mut out = [(0, 0); LENGTH_MAX + 1];
-    let (mut length, mut at) = (0, 0);
-    while length <= LENGTH_MAX {
-        let from = at;
-        while at < NAMES && sorted[at].1.text().len() == length {
-            at += 1;
-        }
-        out[length] = (from as u8, at as u8);
-        length += 1;
-    }
-    out
-}
 
 const fn compact() -> [Option<Name>; 26] {
     let mut out = [None; 26];
@@ -147,12 +133,10 @@ impl Name {
             let at = usize::from(letter.to_ascii_lowercase().wrapping_sub(b'a'));
             return COMPACT.get(at).copied().flatten().unwrap_or(Name::Other);
         }
-        let Some((from, to)) = BY_LENGTH.get(text.len()) else { return Name::Other };
-        let Some(candidates) = SORTED.get(usize::from(*from)..usize::from(*to)) else { return Name::Other };
-        let initial = text.first().map_or(0, u8::to_ascii_lowercase);
-        let known =
-            |(first, n): &&(u8, Name)| *first == initial && n.text().as_bytes().eq_ignore_ascii_case(text);
-        candidates.iter().find(known).map_or(Name::Other, |(_, name)| *name)
+        let name = BY_SHAPE.get(shape(text)).copied().unwrap_or(Name::Other);
+        // Nearly everybody writes names as the RFCs print them, and comparing bytes is quicker than letters.
+        let known = name.text().as_bytes();
+        if known == text || known.eq_ignore_ascii_case(text) { name } else { Name::Other }
     }
 
     /// One bit for each name, for small sets.

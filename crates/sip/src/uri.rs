@@ -2,7 +2,7 @@
 
 use crate::ParseError;
 use crate::message::digits;
-use crate::values::Params;
+use crate::values::{Params, halves};
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -84,9 +84,9 @@ impl<'a> Uri<'a> {
             return Err(bad("Broken Escape In URI"));
         }
         // RFC 3261 §25.1: the user part may hold `;`, `?` and `/`, so the `@` is looked for first.
-        let hostport = match rest.split_once('@') {
+        let hostport = match halves(rest, b'@') {
             Some((userinfo, hostport)) => {
-                let (user, password) = match userinfo.split_once(':') {
+                let (user, password) = match halves(userinfo, b':') {
                     Some((user, password)) => (user, Some(password)),
                     None => (userinfo, None),
                 };
@@ -99,14 +99,14 @@ impl<'a> Uri<'a> {
             }
             None => rest,
         };
-        if hostport.contains('@') {
+        if memchr::memchr(b'@', hostport.as_bytes()).is_some() {
             return Err(bad("Two At Signs In URI"));
         }
-        let (before, headers) = match hostport.split_once('?') {
+        let (before, headers) = match halves(hostport, b'?') {
             Some((before, headers)) => (before, headers),
             None => (hostport, ""),
         };
-        let (hostport, params) = match before.split_once(';') {
+        let (hostport, params) = match halves(before, b';') {
             Some((hostport, params)) => (hostport, params),
             None => (before, ""),
         };
@@ -117,7 +117,7 @@ impl<'a> Uri<'a> {
     }
 
     fn tel(mut self, rest: &'a str) -> Result<Uri<'a>, ParseError> {
-        let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
+        let (number, params) = halves(rest, b';').unwrap_or((rest, ""));
         if number.is_empty() {
             return Err(ParseError::bad("Empty Number In tel URI"));
         }
@@ -159,7 +159,7 @@ impl<'a> Uri<'a> {
     /// Headers as name and value, escapes undone.
     pub fn headers_unescaped(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
         self.headers.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = halves(pair, b'=').unwrap_or((pair, ""));
             (unescape(name), unescape(value))
         })
     }
@@ -249,7 +249,7 @@ fn normal(text: &str) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once('%') {
+    while let Some((before, after)) = halves(rest, b'%') {
         out.push_str(before);
         let code = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match code {
@@ -327,14 +327,14 @@ fn escapes_are_whole(text: &str) -> bool {
 /// `host [":" port]` with IPv6 in brackets, which are cut off (RFC 3261 §25.1; RFC 5118 §4.1 for bare forms).
 pub(crate) fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = if let Some(inside) = text.strip_prefix('[') {
-        let (host, after) = inside.split_once(']')?;
+        let (host, after) = halves(inside, b']')?;
         ipv6(host)?;
         match after {
             "" => (host, None),
             _ => (host, Some(after.strip_prefix(':')?)),
         }
     } else {
-        match text.split_once(':') {
+        match halves(text, b':') {
             Some((host, port)) => (host, Some(port)),
             None => (text, None),
         }

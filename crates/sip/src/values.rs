@@ -16,6 +16,13 @@ pub(crate) fn trim(text: &str) -> &str {
     }
 }
 
+/// The text before and behind the first `byte`, which is ASCII.
+#[inline]
+pub(crate) fn halves(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
 /// Where `wanted` first stands outside quotes and angle brackets. `Err` where a quote or bracket does not end.
 pub(crate) fn find_outside(text: &str, wanted: u8) -> Result<Option<usize>, ()> {
     let (mut quoted, mut escaped, mut bracket) = (false, false, false);
@@ -89,7 +96,25 @@ impl<'a> Params<'a> {
     }
     /// The value of a parameter without its quotes; empty for one without a value (`;lr`).
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.unwrap_or(""))
+        let mut iter = self.iter();
+        while let Some(param) = iter.param() {
+            let param = trim(param);
+            // Only a parameter that begins with the name is looked at further.
+            if !param
+                .as_bytes()
+                .get(..name.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(name.as_bytes()))
+            {
+                continue;
+            }
+            let behind = trim(param.get(name.len()..)?);
+            match behind.strip_prefix('=') {
+                Some(value) => return Some(unquote(trim(value))),
+                None if behind.is_empty() => return Some(""),
+                None => {}
+            }
+        }
+        None
     }
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
@@ -105,7 +130,7 @@ impl<'a> Params<'a> {
             return true;
         }
         let mut iter = self.iter();
-        if iter.quotes && find_outside(self.text, 0).is_err() {
+        if iter.quotes && !quotes_end(self.text) {
             return false;
         }
         std::iter::from_fn(|| iter.raw()).all(|(name, value)| {
@@ -113,7 +138,7 @@ impl<'a> Params<'a> {
             let quoted = matches!(value, [b'"', .., b'"']);
             !name.is_empty()
                 && name.bytes().all(crate::message::is_token)
-                && (quoted || !value.iter().any(|b| is_blank(*b) || *b == b'"'))
+                && (quoted || !value.iter().any(|b| is_blank(*b) | (*b == b'"')))
         })
     }
 }
@@ -132,14 +157,21 @@ pub struct ParamIter<'a> {
 }
 
 impl<'a> ParamIter<'a> {
-    /// The next parameter with its value as it stands there.
+    /// The next parameter, name and value together.
     #[inline]
-    fn raw(&mut self) -> Option<(&'a str, Option<&'a str>)> {
+    fn param(&mut self) -> Option<&'a str> {
         if self.rest.is_empty() {
             return None;
         }
         let (param, rest) = cut(self.rest, b';', self.quotes).unwrap_or((self.rest, ""));
         self.rest = rest;
+        Some(param)
+    }
+
+    /// The next parameter with its value as it stands there.
+    #[inline]
+    fn raw(&mut self) -> Option<(&'a str, Option<&'a str>)> {
+        let param = self.param()?;
         Some(match cut(param, b'=', self.quotes) {
             Some((name, value)) => (trim(name), Some(trim(value))),
             None => (trim(param), None),
@@ -159,23 +191,45 @@ impl<'a> Iterator for ParamIter<'a> {
 #[inline]
 fn cut(text: &str, byte: u8, quotes: bool) -> Option<(&str, &str)> {
     let bytes = text.as_bytes();
-    let at = if quotes {
-        let (mut quoted, mut escaped) = (false, false);
-        bytes.iter().position(|b| {
-            match *b {
-                _ if escaped => escaped = false,
-                b'\\' if quoted => escaped = true,
-                b'"' => quoted = !quoted,
-                b if !quoted && b == byte => return true,
-                _ => {}
+    let at = match quotes {
+        false => memchr::memchr(byte, bytes)?,
+        true => {
+            let mut from = 0;
+            loop {
+                let found = from + memchr::memchr2(byte, b'"', bytes.get(from..)?)?;
+                if bytes.get(found) != Some(&b'"') {
+                    break found;
+                }
+                from = found + 2 + quote_end(text.get(found + 1..)?)?;
             }
-            false
-        })?
-    } else {
-        // Parameters are short; a plain loop beats a call.
-        bytes.iter().position(|b| *b == byte)?
+        }
     };
     Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// Where a quoted string ends, given what follows its opening quote.
+pub(crate) fn quote_end(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    loop {
+        let found = from + memchr::memchr2(b'"', b'\\', bytes.get(from..)?)?;
+        if bytes.get(found) == Some(&b'"') {
+            return Some(found);
+        }
+        from = found + 2;
+    }
+}
+
+/// Whether every quote that begins ends.
+fn quotes_end(text: &str) -> bool {
+    let mut rest = text;
+    while let Some((_, behind)) = halves(rest, b'"') {
+        match quote_end(behind).and_then(|end| behind.get(end + 1..)) {
+            Some(behind) => rest = behind,
+            None => return false,
+        }
+    }
+    true
 }
 
 /// The inside of a quoted string, escapes left as they are; other text unchanged.
