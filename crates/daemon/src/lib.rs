@@ -1,4 +1,21 @@
 //! Sockets, TLS, HTTP, media threads, configuration and shutdown: everything around the gateway that touches the world.
 
+mod bind;
+pub mod certs;
 pub mod config;
+pub mod control;
+pub mod core;
+pub mod desk_core;
+mod https;
+pub mod logs;
 pub mod media;
+pub mod serve;
+mod store_task;
+mod streams;
+mod sync;
+mod sys;
+pub mod tap;
+mod tcp;
+
+pub use config::Config;
+pub use serve::{Ready, Service, start};

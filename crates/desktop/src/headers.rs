@@ -44,7 +44,9 @@ mod tests {
         for word in ["unsafe-inline", "unsafe-eval", "http:", "https:", "*"] {
             assert!(!CSP.contains(word), "{word}");
         }
-        for directive in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+        for directive in
+            ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"]
+        {
             assert!(CSP.split("; ").any(|d| d == directive), "{directive}");
         }
     }

@@ -2,12 +2,7 @@
 //! and answered by 304 when it is the same.
 
 use crate::headers::security_headers;
-use axum::{
-    Router,
-    body::Body,
-    response::Response,
-    routing::get,
-};
+use axum::{Router, body::Body, response::Response, routing::get};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use std::borrow::Cow;
@@ -77,10 +72,16 @@ fn answer(choice: &Choice, asked: &HeaderMap) -> Response {
     let name = match choice {
         Choice::File(name) => name.as_str(),
         Choice::Index => "index.html",
-        Choice::Missing => return send(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", Cow::Borrowed(b"Not found.\n")),
+        Choice::Missing => {
+            return send(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", Cow::Borrowed(b"Not found.\n"));
+        }
     };
     let Some(plain) = Dist::get(name) else {
-        return send(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", Cow::Borrowed(NOT_BUILT.as_bytes()));
+        return send(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "text/html; charset=utf-8",
+            Cow::Borrowed(NOT_BUILT.as_bytes()),
+        );
     };
     let (encoding, file) = packed(name, asked).unwrap_or(("", plain));
     let etag = etag(&file, encoding);
@@ -117,9 +118,8 @@ fn takes(accepts: &str, coding: &str) -> bool {
     accepts.split(',').any(|item| {
         let mut parts = item.split(';').map(str::trim);
         let named = parts.next().is_some_and(|c| c.eq_ignore_ascii_case(coding));
-        let refused = parts.any(|p| {
-            p.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0)
-        });
+        let refused =
+            parts.any(|p| p.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0));
         named && !refused
     })
 }
@@ -194,7 +194,9 @@ mod tests {
         for path in ["/", "/login", "/help", "/logged-out", "/some/deep/link"] {
             assert_eq!(choose(path), Choice::Index, "{path}");
         }
-        for path in ["/assets/gone-123.js", "/assets/x", "/favicon.xyz", "/api", "/api/phones", "/../etc/passwd.txt"] {
+        for path in
+            ["/assets/gone-123.js", "/assets/x", "/favicon.xyz", "/api", "/api/phones", "/../etc/passwd.txt"]
+        {
             assert_eq!(choose(path), Choice::Missing, "{path}");
         }
     }

@@ -80,8 +80,8 @@ export function DeskPage(props: {
         <div role="alert">{failure ? <p className="message message-error">{failure}</p> : null}</div>
         <div className="desk-grid">
           <NowCard me={me} desk={desk} />
-          <YouCard me={me} />
           <Story story={desk.story} />
+          <YouCard me={me} />
         </div>
       </main>
       {leaving === 'asked' ? (

@@ -5,7 +5,7 @@ import { at } from '../clock'
 
 export function YouCard({ me }: { me: Me }) {
   return (
-    <section className="panel" aria-labelledby="you">
+    <section className="panel you" aria-labelledby="you">
       <h2 id="you">You</h2>
       <dl className="facts">
         <div><dt>Name</dt><dd>{me.agent.display_name}</dd></div>

@@ -1,0 +1,120 @@
+//! The control socket in the data folder: the commands of the same machine ask the running service here. Only the
+//! service's own user can open it.
+
+use crate::core::CoreHandle;
+use crate::tap::Tap;
+use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::broadcast::error::RecvError;
+
+/// Who connects says what it wants within this.
+const ASK_MAX: Duration = Duration::from_secs(5);
+
+pub fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
+}
+
+/// Opens the socket. A file left over from a killed service is replaced; one that answers means two services on one
+/// data folder, which must not be.
+pub fn listen(data_dir: &Path) -> anyhow::Result<UnixListener> {
+    let path = path(data_dir);
+    if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+        anyhow::bail!(
+            "another Hotseat is running on {}; stop it, or choose another data folder.",
+            data_dir.display()
+        );
+    }
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+pub async fn serve(listener: UnixListener, core: CoreHandle, tap: Tap) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (core, tap) = (core.clone(), tap.clone());
+                tokio::spawn(async move {
+                    // Whoever asked has gone; there is nobody to tell.
+                    let _ = answer(stream, core, tap).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "control socket does not accept");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn answer(mut stream: UnixStream, core: CoreHandle, tap: Tap) -> std::io::Result<()> {
+    let (read, mut write) = stream.split();
+    let mut word = String::new();
+    let mut reader = BufReader::new(read.take(64));
+    tokio::time::timeout(ASK_MAX, reader.read_line(&mut word)).await??;
+    let answer = match word.trim() {
+        "trace" => {
+            let mut passed = tap.listen();
+            loop {
+                let line = match passed.recv().await {
+                    Ok(passed) => serde_json::to_string(&passed)?,
+                    Err(RecvError::Lagged(missed)) => json!({ "missed": missed }).to_string(),
+                    Err(RecvError::Closed) => return Ok(()),
+                };
+                write.write_all(line.as_bytes()).await?;
+                write.write_all(b"\n").await?;
+            }
+        }
+        "calls" => core.query(|gateway, _| calls_json(gateway)).await.ok(),
+        "phones" => core.query(|gateway, now| phones_json(gateway, now)).await.ok(),
+        "counters" => {
+            let count = |c: &std::sync::atomic::AtomicU64| c.load(std::sync::atomic::Ordering::Relaxed);
+            let c = &core.counters;
+            Some(json!({
+                "udp_received": count(&c.udp_received), "udp_sent": count(&c.udp_sent), "udp_lost": count(&c.udp_lost),
+                "stream_dropped": count(&c.stream_dropped), "store_busy": count(&c.store_busy),
+            }))
+        }
+        _ => Some(json!({ "error": "unknown question" })),
+    };
+    let answer = answer.unwrap_or_else(|| json!({ "error": "the core does not answer" }));
+    write.write_all(format!("{answer}\n").as_bytes()).await
+}
+
+fn calls_json(gateway: &gateway::Gateway) -> serde_json::Value {
+    let calls = gateway.calls().into_iter().map(|c| {
+        json!({
+            "call": c.call.to_string(), "agent": c.agent, "device": c.device,
+            "from": c.from.reveal(), "to": c.to.reveal(),
+            "started": c.started.to_string(), "answered": c.answered.map(|t| t.to_string()),
+        })
+    });
+    calls.collect()
+}
+
+fn phones_json(gateway: &gateway::Gateway, now: terms::Now) -> serde_json::Value {
+    let phones = gateway.phones(now).into_iter().map(|p| {
+        json!({
+            "device": p.device, "state": p.state, "since": p.since.to_string(), "contact": p.contact,
+            "flow": p.flow.map(|f| f.to_string()), "user_agent": p.user_agent,
+            "expires": p.expires.map(|t| t.to_string()),
+        })
+    });
+    phones.collect()
+}
+
+/// Asks a running service one question; `None` when none is running on this data folder.
+pub fn ask(data_dir: &Path, question: &str) -> Option<serde_json::Value> {
+    use std::io::{Read, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(path(data_dir)).ok()?;
+    stream.set_read_timeout(Some(ASK_MAX)).ok()?;
+    stream.write_all(format!("{question}\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    serde_json::from_str(&answer).ok()
+}

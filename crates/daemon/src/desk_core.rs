@@ -1,0 +1,76 @@
+//! What the web side asks of the running core, answered over the core thread's door.
+
+use crate::core::{CoreHandle, Post, wall_now};
+use auth::{Core, PhoneNow};
+use gateway::Command;
+use std::sync::Arc;
+use std::time::Duration;
+use terms::{Activity, AgentId, Audience, DeviceId, Notice, PhoneState, TakeoverPolicy, WallTime};
+use tokio::sync::{Notify, broadcast};
+
+/// A phone that does not answer within this is not there (SPEC B7).
+const PROBE_MAX: Duration = Duration::from_secs(2);
+const PROBE_LOOK_EVERY: Duration = Duration::from_millis(20);
+
+#[derive(Clone)]
+pub struct DeskCore {
+    pub core: CoreHandle,
+    pub notices: broadcast::Sender<(Audience, Notice)>,
+    pub poked: Arc<Notify>,
+    pub takeover: TakeoverPolicy,
+}
+
+impl DeskCore {
+    async fn state(&self, device: DeviceId) -> Option<PhoneState> {
+        let ask = move |g: &gateway::Gateway, now| g.phones(now).into_iter().find(|p| p.device == device);
+        self.core.query(ask).await.ok().flatten().map(|p| p.state)
+    }
+}
+
+impl Core for DeskCore {
+    async fn phones(&self) -> Vec<PhoneNow> {
+        let phones = self.core.query(|gateway, now| gateway.phones(now)).await.unwrap_or_default();
+        phones.into_iter().map(|p| PhoneNow { device: p.device, state: p.state, since: p.since }).collect()
+    }
+
+    async fn activity(&self, agent: AgentId) -> (Activity, WallTime) {
+        let asked = self.core.query(move |gateway, _| gateway.activity(agent)).await;
+        asked.unwrap_or((Activity::Idle, wall_now()))
+    }
+
+    async fn probe(&self, device: DeviceId) -> bool {
+        let mut notices = self.notices.subscribe();
+        self.core.post(Post::Command(Command::Probe(device))).await;
+        let answer = async {
+            loop {
+                match tokio::time::timeout(PROBE_LOOK_EVERY, notices.recv()).await {
+                    Ok(Ok((_, Notice::Phone { device: d, state, .. }))) if d == device => {
+                        if state != PhoneState::Suspect {
+                            return state == PhoneState::Registered;
+                        }
+                    }
+                    Ok(Ok(_)) | Ok(Err(broadcast::error::RecvError::Lagged(_))) => {}
+                    Ok(Err(broadcast::error::RecvError::Closed)) => return false,
+                    // A phone that was and stays registered makes no notice; its state says so.
+                    Err(_) => match self.state(device).await {
+                        Some(PhoneState::Suspect) => {}
+                        state => return state == Some(PhoneState::Registered),
+                    },
+                }
+            }
+        };
+        tokio::time::timeout(PROBE_MAX, answer).await.unwrap_or(false)
+    }
+
+    fn notices(&self) -> broadcast::Receiver<(Audience, Notice)> {
+        self.notices.subscribe()
+    }
+
+    fn poke(&self) {
+        self.poked.notify_one();
+    }
+
+    fn takeover_policy(&self) -> TakeoverPolicy {
+        self.takeover
+    }
+}

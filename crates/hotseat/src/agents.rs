@@ -1,0 +1,229 @@
+//! `hotseat agents`: add, list, remove, give a password, import.
+
+use crate::cli::{AddAgent, Agents, Place};
+use crate::{chance, out, place};
+use anyhow::{Context, bail};
+use daemon::core::wall_now;
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::path::Path;
+use store::{NewAgent, Sqlite, Store};
+use terms::{Agent, Secret, Typology};
+
+pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> {
+    let store = place::open_store(&place::find(place)?.data_dir).await?;
+    match what {
+        Agents::Add(agent) => add(&store, json, agent).await,
+        Agents::List => list(&store, json).await,
+        Agents::Remove { login_name } => remove(&store, json, &login_name).await,
+        Agents::Password { login_name, password_stdin } => {
+            password(&store, json, &login_name, password_stdin).await
+        }
+        Agents::Import { file } => import(&store, json, &file).await,
+    }
+}
+
+/// What `add` prints. The password is there only when it was made here.
+#[derive(Serialize)]
+struct Added {
+    id: u64,
+    login_name: String,
+    extension: String,
+    typology: Typology,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+async fn add(store: &Sqlite, json: bool, a: AddAgent) -> anyhow::Result<()> {
+    let (password, shown) = password_or_random(a.password_stdin)?;
+    let agent = NewAgent {
+        display_name: a.name.unwrap_or_else(|| a.login_name.clone()),
+        login_name: a.login_name.clone(),
+        extension: a.extension.clone(),
+        typology: a.typology.into(),
+        dids: a.did,
+        outbound_number: a.outbound_number,
+        password_hash: Some(hash(password).await?),
+    };
+    let ids = store.add_agents(vec![agent]).await?;
+    let id = ids.first().context("the store gave no id")?.0;
+    let added = Added {
+        id,
+        login_name: a.login_name,
+        extension: a.extension,
+        typology: a.typology.into(),
+        password: shown,
+    };
+    out::one(json, &added, || match &added.password {
+        Some(password) => format!(
+            "{} (extension {}) added. Password, shown only now: {password}",
+            added.login_name, added.extension
+        ),
+        None => format!("{} (extension {}) added.", added.login_name, added.extension),
+    });
+    Ok(())
+}
+
+/// The password, and again as text where it was made here and must be shown.
+fn password_or_random(from_stdin: bool) -> anyhow::Result<(Secret, Option<String>)> {
+    if from_stdin {
+        return Ok((chance::from_stdin("password")?, None));
+    }
+    let password = chance::password()?;
+    let shown = password.expose().to_owned();
+    Ok((password, Some(shown)))
+}
+
+/// argon2id takes its time and its memory; neither belongs on a runtime's thread.
+pub async fn hash(password: Secret) -> anyhow::Result<String> {
+    let hashed = tokio::task::spawn_blocking(move || auth::password::hash(&password)).await?;
+    hashed.map_err(|e| anyhow::anyhow!("the password cannot be hashed: {e}"))
+}
+
+async fn find(store: &Sqlite, login_name: &str) -> anyhow::Result<Agent> {
+    match store.account(login_name).await? {
+        Some(account) => Ok(account.agent),
+        None => bail!("there is no agent with the login name \"{login_name}\""),
+    }
+}
+
+async fn list(store: &Sqlite, json: bool) -> anyhow::Result<()> {
+    let agents = store.agents().await?;
+    out::list(json, &agents, &["LOGIN", "NAME", "EXTENSION", "TYPOLOGY", "DIDS", "ENABLED"], |a| {
+        vec![
+            a.login_name.clone(),
+            a.display_name.clone(),
+            a.extension.clone(),
+            word(a.typology).into(),
+            a.dids.join(" "),
+            if a.enabled { "yes" } else { "no" }.into(),
+        ]
+    });
+    Ok(())
+}
+
+pub fn word(typology: Typology) -> &'static str {
+    match typology {
+        Typology::Webrtc => "webrtc",
+        Typology::External => "external",
+        Typology::Phonebar => "phonebar",
+    }
+}
+
+async fn remove(store: &Sqlite, json: bool, login_name: &str) -> anyhow::Result<()> {
+    let agent = find(store, login_name).await?;
+    let ended = store.remove_agent(agent.id, wall_now()).await?;
+    let value = serde_json::json!({ "removed": login_name, "login_ended": ended.is_some() });
+    out::one(json, &value, || match ended {
+        Some(_) => format!("{login_name} removed; the login ended."),
+        None => format!("{login_name} removed."),
+    });
+    Ok(())
+}
+
+async fn password(store: &Sqlite, json: bool, login_name: &str, from_stdin: bool) -> anyhow::Result<()> {
+    let agent = find(store, login_name).await?;
+    let (password, shown) = password_or_random(from_stdin)?;
+    store.set_password(agent.id, hash(password).await?).await?;
+    let value = serde_json::json!({ "login_name": login_name, "password": shown });
+    out::one(json, &value, || match &shown {
+        Some(password) => format!("New password of {login_name}, shown only now: {password}"),
+        None => format!("New password of {login_name} set."),
+    });
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    login_name: String,
+    extension: String,
+    typology: Typology,
+    #[serde(default)]
+    display_name: String,
+    #[serde(default)]
+    outbound_number: String,
+    #[serde(default)]
+    dids: String,
+    #[serde(default)]
+    password: String,
+}
+
+async fn import(store: &Sqlite, json: bool, file: &Path) -> anyhow::Result<()> {
+    let rows: Vec<Row> = read_csv(file)?;
+    let passwords = rows.iter().map(|r| r.password.clone()).collect();
+    // Hashing is the slow part, so all cores share it.
+    let hashes = tokio::task::spawn_blocking(move || hash_all(passwords)).await??;
+    let agents: Vec<NewAgent> = rows
+        .into_iter()
+        .zip(hashes)
+        .map(|(r, password_hash)| NewAgent {
+            display_name: if r.display_name.is_empty() { r.login_name.clone() } else { r.display_name },
+            login_name: r.login_name,
+            extension: r.extension,
+            typology: r.typology,
+            dids: r.dids.split(';').map(str::trim).filter(|d| !d.is_empty()).map(str::to_owned).collect(),
+            outbound_number: Some(r.outbound_number).filter(|n| !n.is_empty()),
+            password_hash,
+        })
+        .collect();
+    let without = agents.iter().filter(|a| a.password_hash.is_none()).count();
+    let added = store.add_agents(agents).await.map_err(with_line)?.len();
+    let value = serde_json::json!({ "added": added, "without_password": without });
+    out::one(json, &value, || match without {
+        0 => format!("{added} agents added."),
+        n => {
+            format!("{added} agents added; {n} of them have no password yet (hotseat agents password LOGIN).")
+        }
+    });
+    Ok(())
+}
+
+fn hash_all(passwords: Vec<String>) -> anyhow::Result<Vec<Option<String>>> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = passwords.len().div_ceil(threads).max(1);
+    let hash = |password: &String| match password.is_empty() {
+        true => Ok(None),
+        false => auth::password::hash(&Secret::new(password.as_str()))
+            .map(Some)
+            .map_err(|e| anyhow::anyhow!("a password cannot be hashed: {e}")),
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = passwords
+            .chunks(share)
+            .map(|chunk| scope.spawn(move || chunk.iter().map(hash).collect::<anyhow::Result<Vec<_>>>()))
+            .collect();
+        let mut all = Vec::with_capacity(passwords.len());
+        for worker in workers {
+            all.extend(worker.join().map_err(|_| anyhow::anyhow!("hashing failed"))??);
+        }
+        Ok(all)
+    })
+}
+
+/// Reads a CSV file with a header line; an error names the line and what is wrong with it.
+pub fn read_csv<T: for<'de> Deserialize<'de>>(file: &Path) -> anyhow::Result<Vec<T>> {
+    let mut text = String::new();
+    match file.as_os_str() == "-" {
+        true => std::io::stdin().read_to_string(&mut text)?,
+        false => std::fs::File::open(file)
+            .and_then(|mut f| f.read_to_string(&mut text))
+            .with_context(|| format!("reading {}", file.display()))?,
+    };
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let rows: Result<Vec<T>, csv::Error> = reader.deserialize().collect();
+    rows.with_context(|| format!("{} cannot be read as CSV with a header line", file.display()))
+}
+
+/// The store counts rows from one; the file has a header line above them.
+pub fn with_line(error: store::AddError) -> anyhow::Error {
+    match error {
+        store::AddError::Conflict { line, sentence, .. }
+        | store::AddError::Invalid { line, sentence, .. }
+            if line > 0 =>
+        {
+            anyhow::anyhow!("line {}: {sentence}", line + 1)
+        }
+        other => other.into(),
+    }
+}

@@ -1,0 +1,250 @@
+//! The command line: its words, and where each command finds its data.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use terms::Typology;
+
+/// Hotseat, a SIP gateway with hot desking: a phone registers as itself, an agent sits down anywhere, calls follow.
+#[derive(Parser, Debug)]
+#[command(name = "hotseat", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub place: Place,
+    /// Print JSON: one value, or one line per item where a command goes on.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Cmd,
+}
+
+/// Where configuration and data are. Without either: the development world that runs here, then ./sip-config.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Place {
+    /// A folder like sip-config/.
+    #[arg(long, global = true, value_name = "DIR", env = "HOTSEAT_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The data folder itself (database, keys, control socket); overrides `data_dir` of gateway.toml.
+    #[arg(long, global = true, value_name = "DIR", env = "HOTSEAT_DATA")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Cmd {
+    /// Run the service. Prints one JSON line on stdout when it listens; logs go to stderr.
+    #[command(after_help = READY)]
+    Serve(Serve),
+    /// Run a development world on loopback: agents, desk phones that register and answer, a toy trunk.
+    #[command(after_help = DEV)]
+    Dev(Dev),
+    /// Check a configuration folder and say everything that is wrong with it.
+    Check,
+    /// People who log in.
+    #[command(subcommand)]
+    Agents(Agents),
+    /// Desk phones. Without a word: list them.
+    Phones {
+        #[command(subcommand)]
+        what: Option<Phones>,
+    },
+    /// Who sits where. Without a word: list.
+    Logins {
+        #[command(subcommand)]
+        what: Option<Logins>,
+    },
+    /// Call records, newest first; a call that is up has no end yet.
+    Calls {
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Say where a call would go, and why, without making it.
+    Route {
+        /// The dialled number.
+        number: String,
+        /// Extension of the agent, name of the phone, or name of the trunk the call comes from.
+        #[arg(long)]
+        from: String,
+    },
+    /// Show SIP as a ladder: live from the running service, or out of a capture file.
+    Trace {
+        /// A capture file (classic pcap: Ethernet, Linux cooked, raw IP).
+        #[arg(long, value_name = "FILE")]
+        pcap: Option<PathBuf>,
+        /// Only messages that contain this text: a Call-ID, a number, a phone's name.
+        #[arg(long)]
+        only: Option<String>,
+        /// Whole messages instead of one arrow each.
+        #[arg(long)]
+        full: bool,
+    },
+}
+
+const READY: &str = "When it listens it prints one line:\n  \
+    {\"ready\":true,\"https\":\"https://127.0.0.1:8443\",\"http\":\"http://127.0.0.1:8080\",\"sip_udp\":\"127.0.0.1:5060\",\
+\"sip_tcp\":\"127.0.0.1:5060\",\"data\":\"…\",\"pid\":1234}\n\
+    SIGTERM drains: no new calls, running ones may end within drain_s; a second signal ends them at once.";
+
+const DEV: &str = "Ports: HTTPS 8443, HTTP 8080, SIP 5060 (UDP and TCP). With --base-port N: HTTPS N, HTTP N+1, SIP N+2, toy \
+trunk N+3, simulated phones from N+10, media from N+100.\n\
+    Data: .hotseat-dev, or .hotseat-dev-N with --base-port N, unless --data says otherwise; logins and passwords of the \
+world are in its file logins.txt.\n\
+    When it listens it prints one line of JSON like `hotseat serve`.";
+
+#[derive(Args, Debug)]
+pub struct Serve {
+    /// Logs as JSON lines.
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Dev {
+    /// Moves all ports together; see below.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1024..=64000))]
+    pub base_port: Option<u16>,
+    /// Nobody in it: no agents, no phones, no trunk.
+    #[arg(long)]
+    pub empty: bool,
+    /// Logs as JSON lines.
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TypologyArg {
+    External,
+    Webrtc,
+    Phonebar,
+}
+
+impl From<TypologyArg> for Typology {
+    fn from(arg: TypologyArg) -> Typology {
+        match arg {
+            TypologyArg::External => Typology::External,
+            TypologyArg::Webrtc => Typology::Webrtc,
+            TypologyArg::Phonebar => Typology::Phonebar,
+        }
+    }
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Agents {
+    /// Add one agent. Without --password-stdin a random password is made and printed, once.
+    Add(AddAgent),
+    /// List the agents.
+    List,
+    /// Remove an agent; a login of theirs ends.
+    Remove {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+    },
+    /// Set a new password. Without --password-stdin a random one is made and printed, once.
+    Password {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Add many from a CSV file with a header line.
+    #[command(
+        after_help = "Columns: login_name, extension, typology (required); display_name, outbound_number, dids \
+(separated by ;), password. Agents without a password cannot log in until `hotseat agents password` gives them one. \
+All rows are added or none. `-` reads standard input."
+    )]
+    Import {
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct AddAgent {
+    #[arg(value_name = "LOGIN")]
+    pub login_name: String,
+    /// The number that reaches the agent, wherever they sit.
+    #[arg(long, value_name = "N")]
+    pub extension: String,
+    /// How the agent works.
+    #[arg(long)]
+    pub typology: TypologyArg,
+    /// Read the password from the first line of standard input.
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Shown to colleagues; the login name where empty.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Caller id to the outside; the trunk's number where empty.
+    #[arg(long, value_name = "NUMBER")]
+    pub outbound_number: Option<String>,
+    /// A direct number that rings this agent, as the trunk presents it. May be repeated.
+    #[arg(long, value_name = "NUMBER")]
+    pub did: Vec<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Phones {
+    /// Add one phone. Prints its SIP credentials, once: the secret cannot be read afterwards.
+    Add(AddPhone),
+    /// List the phones: registered or not, where, who sits there.
+    List,
+    /// Remove a phone; a login at it ends.
+    Remove { name: String },
+    /// Add many from a CSV file with a header line; prints the credentials of those without a secret of their own.
+    #[command(
+        after_help = "Columns: name (required); label, site, floor, secret. All rows are added or none. `-` reads \
+standard input."
+    )]
+    Import {
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct AddPhone {
+    /// User part of its SIP address and its digest username: desk-17.
+    pub name: String,
+    /// Read the secret from the first line of standard input instead of making one.
+    #[arg(long)]
+    pub secret_stdin: bool,
+    /// What people call it; the name where empty.
+    #[arg(long, default_value = "")]
+    pub label: String,
+    #[arg(long, default_value = "")]
+    pub site: String,
+    #[arg(long, default_value = "")]
+    pub floor: String,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Logins {
+    /// List who sits where.
+    List,
+    /// End an agent's login, as an administrator.
+    End {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_its_doors_open() {
+        Cli::command().debug_assert();
+        for line in [
+            "hotseat serve --config sip-config",
+            "hotseat dev --data d --base-port 9000 --empty",
+            "hotseat agents add ann --extension 2001 --typology external --password-stdin --json --data d",
+            "hotseat phones add desk-17 --secret-stdin --label L --site S --floor 2 --data d",
+            "hotseat phones --json",
+            "hotseat route 4969123 --from 2001",
+            "hotseat logins end ann",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+    }
+}

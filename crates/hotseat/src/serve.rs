@@ -1,0 +1,69 @@
+//! `hotseat serve`: the service on a configuration folder.
+
+use crate::cli::Place;
+use crate::place;
+use daemon::core::{CoreHandle, MediaDoor, Post};
+use daemon::desk_core::DeskCore;
+use daemon::media::MediaHandle;
+use daemon::{Config, Service};
+use media::MediaConfig;
+use std::io::Write;
+use std::sync::Arc;
+use store::Sqlite;
+
+pub async fn run(place: &Place) -> anyhow::Result<()> {
+    let config = place::config(place)?;
+    let store = Arc::new(place::open_store(&config.data_dir).await?);
+    let service = start(config, store.clone(), None).await?;
+    announce(&service)?;
+    service.until_stopped().await?;
+    Ok(())
+}
+
+/// Starts the daemon with everything that belongs to it.
+pub async fn start(
+    config: Config,
+    store: Arc<Sqlite>,
+    environment: Option<String>,
+) -> anyhow::Result<Service> {
+    place::write_identity(&config.data_dir, &place::identity(&config))?;
+    let settings = auth::Settings {
+        environment,
+        // Only our own pages may change anything; the address people are told is the one they use.
+        origins: vec![config.public_url.clone()],
+        pending: config.security.pending_session,
+        session_idle: config.security.session,
+        session_longest: config.security.session.max(auth::Settings::default().session_longest),
+        limits: auth::AttemptLimits { source: config.security.logins_per_minute, ..Default::default() },
+        ..auth::Settings::default()
+    };
+    let media = media_config(&config);
+    let (bind, _) = config.media_addresses();
+    let workers = config.workers;
+    let rows = store.clone();
+    daemon::start(
+        config,
+        store,
+        |desk: DeskCore| auth::router(auth::Auth::new(rows, Arc::new(desk), settings)),
+        move |core: CoreHandle| -> std::io::Result<MediaDoor> {
+            let tell = core.clone();
+            let workers =
+                MediaHandle::start(media, bind, workers, move |e| tell.post_blocking(Post::Media(e)))?;
+            Ok(Box::new(move |command| workers.send(command)))
+        },
+    )
+    .await
+}
+
+fn media_config(config: &Config) -> MediaConfig {
+    let (_, advertise) = config.media_addresses();
+    MediaConfig { ports: config.rtp_ports.clone(), ..MediaConfig::new(advertise) }
+}
+
+/// The one line on stdout.
+pub fn announce(service: &Service) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", serde_json::to_string(&service.ready)?)?;
+    out.flush()?;
+    Ok(())
+}
