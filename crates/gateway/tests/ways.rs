@@ -1,0 +1,168 @@
+//! The ways things travel: connections that open and close, requests that come round again, calls for those who are away.
+
+mod common;
+use common::*;
+use gateway::{Input, Output};
+use sip::ua::Local;
+use std::time::Duration;
+use terms::*;
+
+fn tcp(peer: &str, connection: u64) -> Flow {
+    Flow { transport: Transport::Tcp, connection: ConnectionId(connection), ..udp(peer) }
+}
+fn with_tcp() -> Table {
+    let mut config = config();
+    config.locals.push(Local { transport: Transport::Tcp, bound: address(HERE), advertised: address(HERE) });
+    Table::with(config)
+}
+
+#[test]
+fn a_trunk_over_tcp_is_connected_to_once_and_the_next_address_tried_when_that_fails() {
+    let mut t = with_tcp();
+    let mut over_tcp = trunk();
+    for address in &mut over_tcp.addresses {
+        address.transport = Transport::Tcp;
+    }
+    t.input(Input::Directory(DirectoryChange::Trunk(over_tcp)));
+    let phone = t.register("desk-17", "203.0.113.17:5060");
+    t.login(seated(1, 1, 1, 17));
+    t.device_invites("desk-17", phone, "06912345", OFFER);
+    let asked: Vec<Flow> = t
+        .other
+        .iter()
+        .filter_map(|output| match output {
+            Output::Connect { flow } => Some(*flow),
+            _ => None,
+        })
+        .collect();
+    let [first, second] = asked[..] else { panic!("{asked:?}") };
+    assert!(first.connection.0 % 2 == 1 && first.connection != second.connection);
+    let invite = t.one(first);
+    assert!(
+        invite.starts_with("INVITE sip:+496912345@carrier.test;transport=tcp SIP/2.0\r\nVia: SIP/2.0/TCP"),
+        "{invite}"
+    );
+    t.input(Input::FlowClosed { flow: first, why: WhyClosed::ConnectFailed });
+    assert_eq!(t.heads(second), ["INVITE"]);
+    t.input(Input::FlowClosed { flow: second, why: WhyClosed::ConnectFailed });
+    assert_eq!(t.heads(phone), ["503"]);
+    assert_eq!(t.last_record().end, Some(EndReason::TrunkUnavailable));
+    // A closed connection is asked for again, not used.
+    t.other.clear();
+    t.device_invites("desk-17", phone, "06912345", OFFER);
+    assert_eq!(t.other.iter().filter(|output| matches!(output, Output::Connect { .. })).count(), 2);
+}
+
+#[test]
+fn a_phone_whose_connection_closed_has_a_moment_to_come_back() {
+    let mut t = with_tcp();
+    let flow = tcp("203.0.113.17:40000", 2);
+    let request = |cseq: u32, authorization: &str| {
+        format!(
+            "REGISTER sip:hotseat.test SIP/2.0\r\nVia: SIP/2.0/TCP 203.0.113.17:40000;branch=z9hG4bKt{cseq}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:desk-17@hotseat.test>;tag=t\r\nTo: <sip:desk-17@hotseat.test>\r\n\
+             Call-ID: tcp\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:desk-17@203.0.113.17:5060;transport=tcp>\r\n\
+             {authorization}Content-Length: 0\r\n\r\n"
+        )
+    };
+    t.receive(flow, &request(1, ""));
+    let challenge = t.one(flow);
+    t.receive(flow, &request(2, &answer_challenge(&challenge, "desk-17", "REGISTER", "sip:hotseat.test")));
+    assert_eq!(t.heads(flow), ["200"]);
+    t.login(seated(1, 1, 1, 17));
+    let state = |t: &Table| t.gateway.phone(t.now, DeviceId(17)).unwrap().state;
+
+    t.input(Input::FlowClosed { flow, why: WhyClosed::ByPeer });
+    assert_eq!(state(&t), PhoneState::Suspect);
+    // Nothing can be sent there, so nobody is kept waiting.
+    t.trunk_invites("2001", OFFER);
+    assert_eq!(t.heads(udp(TRUNK)), ["480"]);
+    assert!(t.at(flow).is_empty());
+    t.run_s(6);
+    assert_eq!(state(&t), PhoneState::Unreachable);
+
+    let again = tcp("203.0.113.17:40001", 4);
+    t.receive(again, &request(3, ""));
+    let challenge = t.one(again);
+    t.receive(again, &request(4, &answer_challenge(&challenge, "desk-17", "REGISTER", "sip:hotseat.test")));
+    assert_eq!(t.heads(again), ["200"]);
+    assert_eq!(state(&t), PhoneState::Registered);
+    t.trunk_invites("2001", OFFER);
+    assert_eq!(t.heads(again), ["INVITE"]);
+}
+
+#[test]
+fn a_call_that_goes_round_in_circles_is_stopped() {
+    let mut t = Table::new();
+    t.register("desk-17", "203.0.113.17:5060");
+    t.login(seated(1, 1, 1, 17));
+    let via = |n| format!("Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKold{n}\r\n");
+    for (rounds, told) in [(3, "INVITE"), (4, "482")] {
+        let more: String = (0..rounds).map(via).collect();
+        let request = invite("sip:2001@192.0.2.1", udp(TRUNK), "+49", fresh(), 1, &more, OFFER);
+        t.receive(udp(TRUNK), &request);
+        let heads: Vec<String> = t.sent.drain(..).map(|(_, text)| head(&text)).collect();
+        assert_eq!(heads, [told]);
+    }
+    let request = invite("sip:2001@192.0.2.1", udp(TRUNK), "+49", fresh(), 1, "", OFFER);
+    t.receive(udp(TRUNK), &request.replace("Max-Forwards: 70", "Max-Forwards: 0"));
+    assert_eq!(t.heads(udp(TRUNK)), ["483"]);
+}
+
+#[test]
+fn calls_for_an_absent_agent_go_where_the_dial_plan_says() {
+    let mut config = config();
+    config.dial_plan.not_logged_in = Some("2002".into());
+    let mut t = Table::with(config);
+    let bob = t.register("desk-18", "203.0.113.18:5060");
+    t.trunk_invites("2001", OFFER);
+    let refused = t.one(udp(TRUNK));
+    assert_eq!(head(&refused), "480");
+    assert!(field(&refused, "Reason").contains("not logged in"));
+    let record = t.last_record();
+    assert_eq!(
+        (record.end, record.agent, record.answered),
+        (Some(EndReason::NotLoggedIn), Some(AgentId(1)), None)
+    );
+    t.login(seated(1, 2, 1, 18));
+    t.trunk_invites("2001", OFFER);
+    assert_eq!(t.heads(bob), ["INVITE"]);
+}
+
+#[test]
+fn pages_hear_what_their_agent_does() {
+    let mut t = Table::new();
+    let up = t.call_up();
+    t.receive(udp(TRUNK), &in_dialog("BYE", &up.a_ok, udp(TRUNK), 2, fresh(), ""));
+    let heard: Vec<(Activity, Option<String>)> = t
+        .notices
+        .iter()
+        .filter_map(|(to, notice)| match notice {
+            Notice::Activity { login: LoginId(1), activity, peer, .. }
+                if *to == Audience::Login(LoginId(1)) =>
+            {
+                Some((*activity, peer.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    let caller = Some("+4917012345".to_owned());
+    assert_eq!(
+        heard,
+        [(Activity::Ringing, caller.clone()), (Activity::InCall, caller), (Activity::Idle, None)]
+    );
+}
+
+#[test]
+fn a_record_that_found_the_store_busy_is_written_later() {
+    let mut t = Table::new();
+    let up = t.call_up();
+    t.store_error = Some(StoreError::Busy("busy".into()));
+    t.receive(udp(TRUNK), &in_dialog("BYE", &up.a_ok, udp(TRUNK), 2, fresh(), ""));
+    t.run(Duration::from_secs(3));
+    assert!(t.last_record().ended.is_none());
+    t.store_error = None;
+    t.run(Duration::from_secs(2));
+    assert_eq!(t.last_record().end, Some(EndReason::HungUpByCaller));
+    assert_eq!(t.records.iter().filter(|record| record.ended.is_some()).count(), 1);
+}
