@@ -64,7 +64,7 @@ impl Writer {
         self
     }
 
-    /// Lines that were written by this writer before, CRLF at each end included.
+    /// Pieces of lines that went through `header` before, CRLF included where they end.
     pub(crate) fn lines(&mut self, lines: &[u8]) -> &mut Writer {
         self.out.extend_from_slice(lines);
         self

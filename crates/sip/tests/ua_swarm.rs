@@ -147,6 +147,11 @@ impl Day {
                 let key = self.w.uas[at].request(now, target, parties, Draft::request(method)).unwrap();
                 self.owners[at].waiting.insert(key, method);
             }
+            25..=26 if !quiet => {
+                let to = (at + 1 + self.w.chance.below(2) as usize) % 3;
+                let flow = self.w.tcp(at, to, 7);
+                self.w.uas[at].flow_closed(now, flow);
+            }
             25..=34 => {
                 let invites: Vec<_> =
                     owner.waiting.iter().filter(|(_, m)| **m == Method::Invite).map(|(k, _)| *k).collect();

@@ -3,7 +3,7 @@
 use super::chance::Word;
 use crate::values::find_outside;
 use crate::write::push_line;
-use crate::{Message, Name};
+use crate::{Message, Name, Writer};
 use std::net::IpAddr;
 use terms::Flow;
 
@@ -60,32 +60,31 @@ impl Echo {
         Echo { text, tag_at, core, stamped }
     }
 
-    pub fn write(&self, out: &mut Vec<u8>, tag: Option<&[u8]>, parts: Parts) {
+    pub fn write(&self, out: &mut Writer, tag: Option<&[u8]>, parts: Parts) {
         let core = self.text.get(..self.core).unwrap_or_default();
         match (tag, self.tag_at.filter(|at| *at <= core.len())) {
             (Some(tag), Some(at)) => {
                 let (before, behind) = core.split_at(at);
-                out.extend_from_slice(before);
-                out.extend_from_slice(b";tag=");
-                out.extend_from_slice(tag);
-                out.extend_from_slice(behind);
+                out.lines(before).lines(b";tag=").lines(tag).lines(behind);
             }
-            _ => out.extend_from_slice(core),
+            _ => _ = out.lines(core),
         }
         if parts.timestamp {
-            out.extend_from_slice(self.text.get(self.core..self.stamped).unwrap_or_default());
+            out.lines(self.text.get(self.core..self.stamped).unwrap_or_default());
         }
         if parts.record_route {
-            out.extend_from_slice(self.text.get(self.stamped..).unwrap_or_default());
+            out.lines(self.text.get(self.stamped..).unwrap_or_default());
         }
     }
 
     pub fn len(&self) -> usize {
         self.text.len()
     }
-    /// The final response is written; nothing of this is needed again.
-    pub fn clear(&mut self) {
-        *self = Echo::default();
+    /// The final response is written; nothing of this is needed again but the room it took.
+    pub fn into_room(&mut self) -> Vec<u8> {
+        let mut room = std::mem::take(self).text;
+        room.clear();
+        room
     }
 }
 

@@ -81,9 +81,7 @@ impl Ua {
         let echo = Echo::of(request, flow);
         let tag = stateless_tag(&self.chance, request);
         let mut out = Writer::response(status, phrase, echo.len() + draft.body.len() + 256);
-        let mut lines = Vec::with_capacity(echo.len() + 32);
-        echo.write(&mut lines, Some(&tag), Parts::default());
-        out.lines(&lines);
+        echo.write(&mut out, Some(&tag), Parts::default());
         self.rest_of_response(&mut out, draft, false);
         self.send(flow, out.finish_draft(draft));
     }
@@ -125,11 +123,12 @@ impl Ua {
         let bytes = self.write_response(key, draft, status, phrase, dialog, opens);
         if let Some(server) = self.servers.get_mut(key) {
             if status >= 200 {
-                server.echo.clear();
+                server.last = server.echo.into_room();
                 server.opening = None;
             }
             if !over {
-                server.last = bytes.clone();
+                server.last.clear();
+                server.last.extend_from_slice(&bytes);
             }
         }
         if flow_open {
@@ -208,9 +207,7 @@ impl Ua {
         let tag: Option<&[u8]> = (status > 100).then_some(&server.tag);
         let makes_dialog = server.method == Method::Invite && (101..300).contains(&status);
         let parts = Parts { timestamp: status == 100, record_route: makes_dialog && opens };
-        let mut lines = Vec::with_capacity(server.echo.len() + 32);
-        server.echo.write(&mut lines, tag, parts);
-        out.lines(&lines);
+        server.echo.write(&mut out, tag, parts);
         let target = makes_dialog || (server.method == Method::Update && (200..300).contains(&status));
         if target && !has(draft, Name::Contact) {
             let user = dialog.and_then(|d| self.dialogs.get(d)).map_or("", |d| &d.contact_user);

@@ -47,6 +47,9 @@ pub struct Weather {
     pub jitter_ms: u64,
 }
 
+/// Who sent it, and the whole message; `true` loses it.
+pub type Filter = Box<dyn FnMut(usize, &str) -> bool>;
+
 pub struct World {
     pub now: Now,
     pub uas: Vec<Ua>,
@@ -61,7 +64,7 @@ pub struct World {
     /// Every message sent, whole.
     pub bytes: Vec<(usize, Vec<u8>)>,
     /// Messages this predicate takes are lost.
-    pub drop_if: Option<Box<dyn FnMut(usize, &str) -> bool>>,
+    pub drop_if: Option<Filter>,
 }
 
 pub fn config(addr: SocketAddr, seed: u8) -> UaConfig {
