@@ -406,8 +406,9 @@ impl Answerer {
         Answerer { username: username.into(), password, realm: None, current: None }
     }
 
-    /// Takes the challenge of a 401 or 407. The strongest algorithm wins (RFC 8760 §2.4). A second challenge without
-    /// `stale` after an answer means that the secret is wrong; asking on would lock the account.
+    /// Takes the challenge of a 401 or 407. The strongest algorithm wins (RFC 8760 §2.4). The same nonce again without
+    /// `stale` means that the secret is wrong. A new nonce may be an old one replaced, so whoever calls answers one
+    /// challenge a request and takes the second as refusal; asking on would lock the account.
     pub fn challenged(&mut self, response: &Message<'_>) -> Result<(), NoAnswer> {
         let role = match response.status() {
             401 => Role::Server,

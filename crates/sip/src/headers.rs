@@ -2,7 +2,7 @@
 
 use crate::message::{digits, is_token, unfold};
 use crate::uri::{Uri, host_ip, host_port};
-use crate::values::{Params, Values, find_outside, halves, quote_end, trim, unquote};
+use crate::values::{Params, Values, at_blank, find_outside, halves, has_blank, quote_end, trim, unquote};
 use crate::{Method, ParseError};
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -239,7 +239,7 @@ impl<'a> Via<'a> {
             return Err(bad);
         }
         let rest = trim(rest);
-        let (transport, sent_by) = rest.split_once([' ', '\t', '\r', '\n']).ok_or(bad.clone())?;
+        let (transport, sent_by) = at_blank(rest).ok_or(bad.clone())?;
         if transport.is_empty() || !transport.bytes().all(is_token) {
             return Err(bad);
         }
@@ -281,7 +281,7 @@ impl<'a> Via<'a> {
 
 /// Host and port with blanks allowed around the colon (RFC 3261 §25.1 `sent-by`).
 fn sent_by_parts(text: &str) -> Option<(&str, Option<u16>)> {
-    if !text.contains([' ', '\t', '\r', '\n']) {
+    if !has_blank(text) {
         return host_port(text);
     }
     let (host, port) = match text.rsplit_once(':') {
@@ -306,7 +306,7 @@ pub struct CSeq<'a> {
 impl<'a> CSeq<'a> {
     pub fn parse(text: &'a str) -> Result<CSeq<'a>, ParseError> {
         let bad = ParseError::bad("Malformed CSeq");
-        let (number, method) = text.split_once([' ', '\t', '\r', '\n']).ok_or(bad.clone())?;
+        let (number, method) = at_blank(text).ok_or(bad.clone())?;
         let method = trim(method);
         let number = digits(number.as_bytes()).filter(|n| *n < 1 << 31).ok_or(bad.clone())?;
         if method.is_empty() || !method.bytes().all(is_token) {
@@ -451,7 +451,7 @@ impl<'a> AuthHeader<'a> {
     pub fn parse(text: &'a str) -> Result<AuthHeader<'a>, ParseError> {
         let bad = ParseError::bad("Malformed Authorization");
         let text = trim(text);
-        let (scheme, text) = text.split_once([' ', '\t', '\r', '\n']).unwrap_or((text, ""));
+        let (scheme, text) = at_blank(text).unwrap_or((text, ""));
         if scheme.is_empty() || !scheme.bytes().all(is_token) || find_outside(text, 0).is_err() {
             return Err(bad);
         }

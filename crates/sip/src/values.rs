@@ -23,6 +23,17 @@ pub(crate) fn halves(text: &str, byte: u8) -> Option<(&str, &str)> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
+/// The text before and behind the first blank or line end of a fold.
+#[inline]
+pub(crate) fn at_blank(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().position(is_blank)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+pub(crate) fn has_blank(text: &str) -> bool {
+    text.bytes().any(is_blank)
+}
+
 /// Where `wanted` first stands outside quotes and angle brackets. `Err` where a quote or bracket does not end.
 pub(crate) fn find_outside(text: &str, wanted: u8) -> Result<Option<usize>, ()> {
     let (mut quoted, mut escaped, mut bracket) = (false, false, false);
