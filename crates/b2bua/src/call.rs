@@ -173,7 +173,8 @@ pub(crate) struct Ending {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Expected {
     FirstOffer,
-    Early,
+    /// An early answer, to be told with this status (180 still rings, 183 does not say).
+    Early(u16),
     FinalAnswer,
     LateOffer,
     ModifyOffer,
@@ -281,7 +282,7 @@ impl Call {
         match event {
             MediaEvent::Sdp { turn, sdp, .. } => match self.answered_by_media(turn) {
                 Some(Expected::FirstOffer) => self.offer_ready(cx, sdp),
-                Some(Expected::Early) => self.early_ready(cx, sdp),
+                Some(Expected::Early(status)) => self.early_ready(cx, status, sdp),
                 Some(Expected::FinalAnswer) => self.answer_ready(cx, sdp),
                 Some(Expected::LateOffer) => self.late_offer_ready(cx, sdp),
                 Some(Expected::LateAnswer) => self.late_answer_ready(cx, sdp),
@@ -292,7 +293,7 @@ impl Call {
             },
             MediaEvent::Failed { turn, why, .. } => match self.answered_by_media(turn) {
                 // Early media that cannot be had is no loss: the phone still rings.
-                Some(Expected::Early) | None => {}
+                Some(Expected::Early(_)) | None => {}
                 Some(
                     Expected::FirstOffer | Expected::FinalAnswer | Expected::LateOffer | Expected::LateAnswer,
                 ) => self.end(cx, reason_of(why)),

@@ -44,7 +44,8 @@ impl Call {
         }
         match early {
             Some(sdp) => {
-                let turn = self.expect(Expected::Early);
+                let status = if response.status() == 180 { 180 } else { 183 };
+                let turn = self.expect(Expected::Early(status));
                 cx.media(MediaCommand::Answer { call: self.id, turn, from: Leg::B, sdp, source });
                 self.tell_ringing(cx, None);
             }
@@ -77,9 +78,9 @@ impl Call {
     }
 
     /// The media side made the early answer for leg A.
-    pub(crate) fn early_ready(&mut self, cx: &mut Cx<'_>, sdp: Bytes) {
+    pub(crate) fn early_ready(&mut self, cx: &mut Cx<'_>, status: u16, sdp: Bytes) {
         let Phase::Ringing(ringing) = &self.phase else { return };
-        let dialog = cx.respond(ringing.invite, Draft::response(183).sdp(sdp));
+        let dialog = cx.respond(ringing.invite, Draft::response(status).sdp(sdp));
         self.tell_ringing(cx, dialog);
     }
 

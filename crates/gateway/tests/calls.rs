@@ -137,6 +137,21 @@ fn a_bare_100_is_a_sign_of_life() {
 }
 
 #[test]
+fn ringing_with_early_media_still_says_that_it_rings() {
+    let mut t = Table::new();
+    let (phone, first) = calling_out(&mut t);
+    t.receive(udp(TRUNK), &reply(&first, 180, "t", Some(udp(TRUNK)), ANSWER));
+    let early = t.one(phone);
+    assert!(head(&early) == "180" && body(&early).starts_with(ANSWER), "{early}");
+    // A busy tone in the early media, then the refusal itself.
+    t.receive(udp(TRUNK), &reply(&first, 183, "t", Some(udp(TRUNK)), ANSWER));
+    assert_eq!(t.heads(phone), ["183"]);
+    t.receive(udp(TRUNK), &reply(&first, 486, "t", None, ""));
+    assert_eq!(t.heads(phone), ["486"]);
+    assert_eq!(t.releases(), 1);
+}
+
+#[test]
 fn no_address_of_the_trunk_answers() {
     let mut t = Table::new();
     let (phone, _) = calling_out(&mut t);
