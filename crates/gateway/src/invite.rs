@@ -218,7 +218,7 @@ impl Gateway {
                 &to,
                 &identity,
                 asserted.as_ref(),
-                &incoming,
+                incoming,
             )]);
         }
         if rounds.is_empty() {

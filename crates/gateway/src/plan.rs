@@ -169,7 +169,7 @@ pub fn route(
         Some(agent) => say(format_args!("the call comes from {name}, where {} sits", agent.login_name)),
         None => say(format_args!("the call comes from {name}, where nobody sits")),
     }
-    if view.dial_plan.emergency.iter().any(|one| *one == number) {
+    if view.dial_plan.emergency.contains(&number) {
         return emergency(view, number, say);
     }
     let agent = directory.agent_at_extension(&number);
