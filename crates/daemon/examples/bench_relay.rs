@@ -11,9 +11,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use terms::{CallId, Leg, MediaCommand, MediaEvent, PortKind, Turn};
 
@@ -145,12 +145,15 @@ fn relay(calls: usize, seconds: u64) -> Figures {
     let handle = MediaHandle::start(config, HOME, 1, move |e| tx.send(e).unwrap_or(())).expect("workers");
     let peers = Peers::start(calls, seconds);
     let sdp = |port: u16| {
-        Bytes::from(format!("v=0\r\no=- 1 1 IN IP4 {HOME}\r\ns=-\r\nc=IN IP4 {HOME}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 8\r\n"))
+        Bytes::from(format!(
+            "v=0\r\no=- 1 1 IN IP4 {HOME}\r\ns=-\r\nc=IN IP4 {HOME}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 8\r\n"
+        ))
     };
     let told = || loop {
         if let MediaEvent::Sdp { sdp, .. } = events.recv_timeout(Duration::from_secs(5)).expect("an event") {
             let text = String::from_utf8(sdp.to_vec()).expect("ours");
-            let port = text.lines().find_map(|l| l.strip_prefix("m=audio ")).and_then(|l| l.split(' ').next());
+            let port =
+                text.lines().find_map(|l| l.strip_prefix("m=audio ")).and_then(|l| l.split(' ').next());
             return port.and_then(|p| p.parse::<u16>().ok()).expect("a port");
         }
     };
@@ -158,9 +161,22 @@ fn relay(calls: usize, seconds: u64) -> Figures {
     for i in 0..calls {
         let (call, turn, source) = (CallId(i as u64), Turn(1), HOME);
         let sdp_a = sdp(peers.ports[2 * i]);
-        handle.send(MediaCommand::Offer { call, turn, from: Leg::A, sdp: sdp_a, source, to_kind: PortKind::Rtp });
+        handle.send(MediaCommand::Offer {
+            call,
+            turn,
+            from: Leg::A,
+            sdp: sdp_a,
+            source,
+            to_kind: PortKind::Rtp,
+        });
         gateway[2 * i + 1] = told();
-        handle.send(MediaCommand::Answer { call, turn, from: Leg::B, sdp: sdp(peers.ports[2 * i + 1]), source });
+        handle.send(MediaCommand::Answer {
+            call,
+            turn,
+            from: Leg::B,
+            sdp: sdp(peers.ports[2 * i + 1]),
+            source,
+        });
         gateway[2 * i] = told();
     }
     let figures = peers.talk(&gateway);
@@ -171,7 +187,8 @@ fn relay(calls: usize, seconds: u64) -> Figures {
 /// epoll, recvmmsg, sendmmsg and nothing else: what the kernel alone costs on this machine.
 fn bare(calls: usize, seconds: u64) -> Figures {
     let peers = Peers::start(calls, seconds);
-    let sockets: Vec<UdpSocket> = (0..calls * 2).map(|_| UdpSocket::bind((HOME, 0)).expect("a port")).collect();
+    let sockets: Vec<UdpSocket> =
+        (0..calls * 2).map(|_| UdpSocket::bind((HOME, 0)).expect("a port")).collect();
     let gateway: Vec<u16> = sockets.iter().map(|s| s.local_addr().expect("bound").port()).collect();
     let to: Vec<SocketAddr> = peers.ports.iter().map(|p| SocketAddr::new(HOME, *p)).collect();
     let stop = Arc::new(AtomicBool::new(false));
@@ -248,7 +265,8 @@ mod peers {
                 s
             })
             .collect();
-        let ports: Vec<String> = sockets.iter().map(|s| s.local_addr().expect("bound").port().to_string()).collect();
+        let ports: Vec<String> =
+            sockets.iter().map(|s| s.local_addr().expect("bound").port().to_string()).collect();
         println!("{}", ports.join(" "));
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).expect("the gateway's ports");
@@ -256,7 +274,9 @@ mod peers {
         println!("begun");
         let (sent, got, mut delays) = talk(&sockets, &gateway, seconds);
         delays.sort_unstable();
-        let at = |share: f64| delays.get((delays.len() as f64 * share) as usize).copied().unwrap_or(0) as f64 / 1000.0;
+        let at = |share: f64| {
+            delays.get((delays.len() as f64 * share) as usize).copied().unwrap_or(0) as f64 / 1000.0
+        };
         println!("{sent} {got} {} {}", at(0.5), at(0.99));
     }
 
@@ -331,7 +351,13 @@ mod peers {
         // SAFETY: the kernel reads one int.
         unsafe {
             let size = size_of::<libc::c_int>() as u32;
-            libc::setsockopt(s.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, (&raw const on).cast(), size);
+            libc::setsockopt(
+                s.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_TIMESTAMPNS,
+                (&raw const on).cast(),
+                size,
+            );
         }
     }
 }

@@ -93,7 +93,13 @@ impl Room {
             to_kind: PortKind::Rtp,
         });
         b.told(&self.sdp());
-        self.handle.send(MediaCommand::Answer { call, turn: Turn(1), from: Leg::B, sdp: b.sdp("8 96"), source: HOME });
+        self.handle.send(MediaCommand::Answer {
+            call,
+            turn: Turn(1),
+            from: Leg::B,
+            sdp: b.sdp("8 96"),
+            source: HOME,
+        });
         a.told(&self.sdp());
     }
 
@@ -187,7 +193,8 @@ fn a_third_party_hears_nothing_and_is_not_heard() {
 #[test]
 fn ports_are_closed_at_once_and_other_programs_ports_are_stepped_over() {
     // Half of the range is taken by somebody else.
-    let taken: Vec<UdpSocket> = (42_400..42_600).step_by(4).map(|p| UdpSocket::bind((HOME, p)).unwrap()).collect();
+    let taken: Vec<UdpSocket> =
+        (42_400..42_600).step_by(4).map(|p| UdpSocket::bind((HOME, p)).unwrap()).collect();
     let room = room(42_400, 1);
     for call in 1..=20u64 {
         let (mut a, mut b) = (Peer::new(), Peer::new());

@@ -71,7 +71,9 @@ impl Machine {
         let agreement = negotiate::relay_answer(&pending.offer, &pending.told, &answer)?;
         // Older offers were overtaken by this one. It stays itself, for the answers of other forks.
         call.pending.retain(|p| p.turn >= turn);
-        let Some(place) = call.pending.iter().position(|p| p.turn == turn) else { return Err(MediaFailure::NoOffer) };
+        let Some(place) = call.pending.iter().position(|p| p.turn == turn) else {
+            return Err(MediaFailure::NoOffer);
+        };
         let pending = call.pending.remove(place);
         let (offerer, answerer) = call.both(from.other());
         apply(now, &pending, &answer, source, &agreement, offerer, answerer);

@@ -45,7 +45,12 @@ impl Dtmf {
             Some(p) if p.ts == ts => carried = p.carried,
             // Retransmitted ends of an older digit that were overtaken.
             Some(p) if (ts.wrapping_sub(p.ts) as i32) < 0 => return [None, None],
-            Some(p) if !p.told && p.code == code && p.ticks == u16::MAX && ts.wrapping_sub(p.ts) == u32::from(p.ticks) => {
+            Some(p)
+                if !p.told
+                    && p.code == code
+                    && p.ticks == u16::MAX
+                    && ts.wrapping_sub(p.ts) == u32::from(p.ticks) =>
+            {
                 carried = p.carried.saturating_add(u32::from(p.ticks));
             }
             _ => lost = self.flush(),
@@ -106,9 +111,19 @@ mod tests {
     #[test]
     fn each_press_is_told_once() {
         let mut d = Dtmf::default();
-        let one = [(1000, 1, false, 160), (1000, 1, false, 320), (1000, 1, true, 480), (1000, 1, true, 480), (1000, 1, true, 480)];
+        let one = [
+            (1000, 1, false, 160),
+            (1000, 1, false, 320),
+            (1000, 1, true, 480),
+            (1000, 1, true, 480),
+            (1000, 1, true, 480),
+        ];
         assert_eq!(told(&mut d, &one), [('1', 60)]);
-        assert_eq!(told(&mut d, &[(9000, 1, false, 160), (9000, 1, true, 800)]), [('1', 100)], "pressed again");
+        assert_eq!(
+            told(&mut d, &[(9000, 1, false, 160), (9000, 1, true, 800)]),
+            [('1', 100)],
+            "pressed again"
+        );
         assert_eq!(told(&mut d, &[(1000, 1, true, 480)]), [], "an overtaken end of the first");
     }
 

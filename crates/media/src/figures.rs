@@ -68,7 +68,8 @@ impl Inbound {
 
     /// RFC 3550 A.3: expected less received, never below zero; duplicates do not make up for losses elsewhere.
     pub fn lost(&self) -> u64 {
-        let expected = if self.since_first == 0 { 0 } else { u64::from(self.max.wrapping_sub(self.first)) + 1 };
+        let expected =
+            if self.since_first == 0 { 0 } else { u64::from(self.max.wrapping_sub(self.first)) + 1 };
         self.lost_before + expected.saturating_sub(self.since_first)
     }
 

@@ -121,7 +121,14 @@ impl Latch {
     }
 
     /// Judges a packet that is valid RTP with an agreed payload type.
-    pub fn judge(&mut self, now: Instant, from: SocketAddr, ssrc: u32, seq: u16, last: Option<Heard>) -> Verdict {
+    pub fn judge(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        ssrc: u32,
+        seq: u16,
+        last: Option<Heard>,
+    ) -> Verdict {
         match self.locked {
             Some(locked) if locked == from => Verdict::Ours,
             Some(locked) if self.roams(now, locked, from, ssrc, seq, last) => {
@@ -242,7 +249,11 @@ mod tests {
         let mut l = latch();
         for seq in 0..4 {
             assert_eq!(l.judge(T0, at("192.0.2.9:61000"), 1, seq, None), Verdict::Candidate);
-            assert_eq!(l.target(), Some(at("10.0.0.5:4000")), "not locked yet, media goes where it was signalled");
+            assert_eq!(
+                l.target(),
+                Some(at("10.0.0.5:4000")),
+                "not locked yet, media goes where it was signalled"
+            );
         }
         assert_eq!(l.judge(T0, at("192.0.2.9:61000"), 1, 4, None), Verdict::LockedNow);
         assert_eq!(l.target(), Some(at("192.0.2.9:61000")));
@@ -287,7 +298,11 @@ mod tests {
         let mut l = Latch::new(true);
         l.expect(Some(at("10.0.0.5:4000")), "192.0.2.9".parse().unwrap());
         l.judge(T0, at("10.0.0.5:4000"), 7, 1, None);
-        assert_eq!(l.judge(late, at("10.0.0.6:9"), 7, 90, heard), Verdict::LockedNow, "where roaming is switched on");
+        assert_eq!(
+            l.judge(late, at("10.0.0.6:9"), 7, 90, heard),
+            Verdict::LockedNow,
+            "where roaming is switched on"
+        );
     }
 
     #[test]

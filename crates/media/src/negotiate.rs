@@ -117,7 +117,8 @@ pub fn relay_offer(offer: &Said, toward: &History) -> Draft {
     let mut formats: Vec<Format> = Vec::with_capacity(offer.voice.formats.len());
     for f in &offer.voice.formats {
         let taken = |pt: u8| {
-            formats.iter().any(|g| g.pt == pt) || toward.formats.iter().any(|(c, p)| *p == pt && *c != f.codec)
+            formats.iter().any(|g| g.pt == pt)
+                || toward.formats.iter().any(|(c, p)| *p == pt && *c != f.codec)
         };
         let pt = toward
             .pt_of(f.codec)

@@ -26,7 +26,13 @@ struct Rtp {
 impl Machine {
     /// A packet arrived on our `port`. It is rewritten in place; what is to be sent is said in the return value.
     #[inline]
-    pub fn received(&mut self, now: Instant, port: u16, from: SocketAddr, packet: &mut [u8]) -> Option<Forward> {
+    pub fn received(
+        &mut self,
+        now: Instant,
+        port: u16,
+        from: SocketAddr,
+        packet: &mut [u8],
+    ) -> Option<Forward> {
         let owner = self.owner(port)?;
         let call = self.calls.get_mut(owner.slot as usize)?.as_mut()?;
         let id = call.id;

@@ -26,7 +26,12 @@ impl Ports {
             .filter(|p| p % 2 == 0 && *p != 0 && *p < last)
             .filter(|p| (p / 2) % share.of.max(1) == share.index)
             .collect();
-        Ports { free, out: vec![false; usize::from(last.saturating_sub(first)) + 1], first, resting: VecDeque::new() }
+        Ports {
+            free,
+            out: vec![false; usize::from(last.saturating_sub(first)) + 1],
+            first,
+            resting: VecDeque::new(),
+        }
     }
 
     /// An even port; the odd one above it comes with it.

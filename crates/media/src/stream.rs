@@ -80,7 +80,8 @@ impl Out {
 
     fn rebase(&mut self, now: Instant, ssrc: u32, seq: u16, ts: u32) {
         let ticks = if self.begun {
-            let passed = u32::try_from(now.since(self.last_at).as_nanos() / u128::from(TICK_NS)).unwrap_or(u32::MAX);
+            let passed =
+                u32::try_from(now.since(self.last_at).as_nanos() / u128::from(TICK_NS)).unwrap_or(u32::MAX);
             passed.max(PACKET_TICKS)
         } else {
             0
@@ -122,7 +123,12 @@ mod tests {
         let mut last = (first.seq, first.ts);
         for i in 1..10u16 {
             now = now + Duration::from_millis(20);
-            let p = out.place(now, 1, 65_534u16.wrapping_add(i), 4_294_967_200u32.wrapping_add(160 * u32::from(i)));
+            let p = out.place(
+                now,
+                1,
+                65_534u16.wrapping_add(i),
+                4_294_967_200u32.wrapping_add(160 * u32::from(i)),
+            );
             assert_eq!((p.seq, p.ts), (last.0.wrapping_add(1), last.1.wrapping_add(160)));
             assert!(!p.fresh);
             last = (p.seq, p.ts);

@@ -2,8 +2,8 @@
 //! the same seed gives the same run.
 
 mod common;
-use common::*;
 use bytes::Bytes;
+use common::*;
 use media::{Machine, MediaConfig, SocketOp, sdp as reader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,8 +22,18 @@ impl Dice {
 
     fn mutate(&mut self, body: &mut Vec<u8>) {
         const SCRAPS: [&[u8]; 12] = [
-            b"\r\n", b"m=", b"a=rtpmap:", b"c=IN IP6 ::", b"99999999999999999999", b"-1", b"/", b" ", b"\xff\x00", b":",
-            b"a=rtcp:1 IN IP4 ", b"RTP/AVP",
+            b"\r\n",
+            b"m=",
+            b"a=rtpmap:",
+            b"c=IN IP6 ::",
+            b"99999999999999999999",
+            b"-1",
+            b"/",
+            b" ",
+            b"\xff\x00",
+            b":",
+            b"a=rtcp:1 IN IP4 ",
+            b"RTP/AVP",
         ];
         for _ in 0..=self.roll(6) {
             let at = self.roll(body.len() + 1);
@@ -65,7 +75,17 @@ fn mutated_descriptions_never_panic_and_what_we_write_can_be_read() {
         config.ports = 30_000..=30_007;
         let mut m = Machine::new(config, [round as u8; 32]);
         let (call, sdp, source) = (CallId(round), Bytes::from(body), ip("10.0.0.5"));
-        m.command(Instant(0), MediaCommand::Offer { call, turn: Turn(1), from: Leg::A, sdp: sdp.clone(), source, to_kind: PortKind::Rtp });
+        m.command(
+            Instant(0),
+            MediaCommand::Offer {
+                call,
+                turn: Turn(1),
+                from: Leg::A,
+                sdp: sdp.clone(),
+                source,
+                to_kind: PortKind::Rtp,
+            },
+        );
         while m.poll_socket().is_some() {}
         match m.poll_event() {
             Some(MediaEvent::Failed { .. }) => {
@@ -77,7 +97,17 @@ fn mutated_descriptions_never_panic_and_what_we_write_can_be_read() {
             other => panic!("{other:?}"),
         }
         // The same mangled body as an answer, to a whole offer.
-        m.command(Instant(0), MediaCommand::Offer { call, turn: Turn(2), from: Leg::B, sdp: WHOLE.into(), source, to_kind: PortKind::Rtp });
+        m.command(
+            Instant(0),
+            MediaCommand::Offer {
+                call,
+                turn: Turn(2),
+                from: Leg::B,
+                sdp: WHOLE.into(),
+                source,
+                to_kind: PortKind::Rtp,
+            },
+        );
         m.command(Instant(0), MediaCommand::Answer { call, turn: Turn(2), from: Leg::A, sdp, source });
         while let Some(event) = m.poll_event() {
             if let MediaEvent::Sdp { sdp, .. } = event {
@@ -94,7 +124,10 @@ fn check_ours(told: &[u8]) {
     let read = reader::read(told).unwrap_or_else(|e| panic!("{e}: {text}"));
     assert_eq!(read.streams.iter().filter(|s| s.is_plain_voice()).count(), 1, "{text}");
     for forbidden in ["10.0.0.5", "2001:db8", "4000", "5000", "4001"] {
-        let leaks = text.lines().filter(|l| !l.starts_with("o=")).any(|l| l.contains(forbidden) && !l.starts_with("m="));
+        let leaks = text
+            .lines()
+            .filter(|l| !l.starts_with("o="))
+            .any(|l| l.contains(forbidden) && !l.starts_with("m="));
         assert!(!leaks, "{forbidden} leaks: {text}");
     }
 }
@@ -110,7 +143,13 @@ fn mutated_packets_never_panic() {
     let seeds = [
         packet(8, 11, 2, 160, &[9; 160]),
         packet(101, 11, 3, 160, &[1, 0x8a, 1, 0x40]),
-        [&[0x81, 200, 0, 12][..], &[0, 0, 0, 11], &[7; 44], &[0x81, 202, 0, 3, 0, 0, 0, 11, 1, 1, 65, 0, 0, 0, 0, 0]].concat(),
+        [
+            &[0x81, 200, 0, 12][..],
+            &[0, 0, 0, 11],
+            &[7; 44],
+            &[0x81, 202, 0, 3, 0, 0, 0, 11, 1, 1, 65, 0, 0, 0, 0, 0],
+        ]
+        .concat(),
         [&[0x81, 201, 0, 7][..], &[0, 0, 0, 11], &[7; 24]].concat(),
     ];
     for _ in 0..50_000 {
@@ -147,7 +186,12 @@ fn days(seed: u64) -> Vec<String> {
         let call = CallId(dice.roll(120) as u64);
         let leg = if dice.roll(2) == 0 { Leg::A } else { Leg::B };
         let (address, source) = if leg == Leg::A { (A, "10.0.0.5") } else { (B, "198.51.100.2") };
-        let mut body = sdp(address, ["8 0 101", "8 96", "0", "18"][dice.roll(4)], ["", "a=sendonly\r\n", "a=inactive\r\n"][dice.roll(3)]).into_bytes();
+        let mut body = sdp(
+            address,
+            ["8 0 101", "8 96", "0", "18"][dice.roll(4)],
+            ["", "a=sendonly\r\n", "a=inactive\r\n"][dice.roll(3)],
+        )
+        .into_bytes();
         if dice.roll(10) == 0 {
             dice.mutate(&mut body);
         }
@@ -155,7 +199,10 @@ fn days(seed: u64) -> Vec<String> {
         match dice.roll(10) {
             0..4 => {
                 asked.insert(call.0);
-                m.command(now, MediaCommand::Offer { call, turn, from: leg, sdp, source, to_kind: PortKind::Rtp });
+                m.command(
+                    now,
+                    MediaCommand::Offer { call, turn, from: leg, sdp, source, to_kind: PortKind::Rtp },
+                );
             }
             4..7 => m.command(now, MediaCommand::Answer { call, turn, from: leg, sdp, source }),
             7 => {
@@ -223,7 +270,17 @@ fn ports_are_spread_over_the_whole_range() {
     let mut seen = BTreeSet::new();
     for call in 0..300 {
         let call = CallId(call);
-        m.command(Instant(0), MediaCommand::Offer { call, turn: Turn(1), from: Leg::A, sdp: WHOLE.into(), source: ip("10.0.0.5"), to_kind: PortKind::Rtp });
+        m.command(
+            Instant(0),
+            MediaCommand::Offer {
+                call,
+                turn: Turn(1),
+                from: Leg::A,
+                sdp: WHOLE.into(),
+                source: ip("10.0.0.5"),
+                to_kind: PortKind::Rtp,
+            },
+        );
         let p = m.port_of(call, Leg::A).unwrap();
         assert!((10_000..30_000).contains(&p));
         seen.insert(p / 2000);

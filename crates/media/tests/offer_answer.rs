@@ -18,7 +18,11 @@ fn an_offer_passes_with_our_address_and_only_codecs_we_know() {
     let mut d = desk();
     let told = d.offer(
         Leg::A,
-        &sdp(A, "18 9 8 0 101 97", "a=rtpmap:97 opus/48000/2\r\na=ptime:20\r\na=candidate:1 1 udp 1 10.0.0.5 9 typ host\r\n"),
+        &sdp(
+            A,
+            "18 9 8 0 101 97",
+            "a=rtpmap:97 opus/48000/2\r\na=ptime:20\r\na=candidate:1 1 udp 1 10.0.0.5 9 typ host\r\n",
+        ),
         "10.0.0.5",
     );
     assert_eq!(line(&told, "m="), format!("m=audio {} RTP/AVP 9 8 0 101", d.port(Leg::B)));
@@ -146,7 +150,11 @@ fn answers_find_their_offer_even_in_glare() {
     let a_turn = d.turn;
     d.offer(Leg::B, &sdp(B, "8 101", "a=inactive\r\n"), "198.51.100.2");
     d.answer_raw(Leg::B, d.turn, &sdp(B, "8 101", ""), "198.51.100.2");
-    assert_eq!(d.one(), MediaEvent::Failed { call: CALL, turn: Turn(d.turn), why: MediaFailure::NoOffer }, "its own offer");
+    assert_eq!(
+        d.one(),
+        MediaEvent::Failed { call: CALL, turn: Turn(d.turn), why: MediaFailure::NoOffer },
+        "its own offer"
+    );
     d.answer_raw(Leg::B, a_turn, &sdp(B, "8 101", ""), "198.51.100.2");
     let MediaEvent::Sdp { turn, to: Leg::A, sdp: back, .. } = d.one() else { panic!() };
     assert_eq!(turn, Turn(a_turn));
@@ -178,7 +186,9 @@ fn failures_say_why_and_leave_nothing_behind() {
     d.answer_raw(Leg::B, 1, &sdp(B, "0", ""), "198.51.100.2");
     assert!(matches!(d.one(), MediaEvent::Failed { why: NoOffer, .. }));
     d.offer(Leg::A, &sdp(A, "8 101", ""), "10.0.0.5");
-    for (body, why) in [(sdp(B, "0 101", ""), NothingInCommon), (sdp(B, "101", ""), NothingInCommon), ("x".into(), BadSdp)] {
+    for (body, why) in
+        [(sdp(B, "0 101", ""), NothingInCommon), (sdp(B, "101", ""), NothingInCommon), ("x".into(), BadSdp)]
+    {
         d.answer_raw(Leg::B, d.turn, &body, "198.51.100.2");
         assert_eq!(d.one(), MediaEvent::Failed { call: CALL, turn: Turn(1), why });
     }

@@ -56,8 +56,11 @@ fn a_third_address_can_neither_take_nor_inject_nor_silence() {
     for nat in [false, true] {
         let mut d = desk();
         d.offer(Leg::A, &sdp(A, "8 101", ""), "10.0.0.5");
-        let (signalled, real, source) =
-            if nat { ("192.168.1.4:6000", "198.51.100.9:61234", "198.51.100.9") } else { (B, B, "198.51.100.2") };
+        let (signalled, real, source) = if nat {
+            ("192.168.1.4:6000", "198.51.100.9:61234", "198.51.100.9")
+        } else {
+            (B, B, "198.51.100.2")
+        };
         d.answer(Leg::B, &sdp(signalled, "8 101", ""), source);
         let mut injected = 0;
         let mut bled = 0;
@@ -70,7 +73,9 @@ fn a_third_address_can_neither_take_nor_inject_nor_silence() {
                     // Rubbish and RTCP of every sort.
                     for bytes in [&[0u8; 0][..], &[0x80], &[0xff; 40], &[0x80, 200, 0, 1, 0, 0, 0, 9]] {
                         for port in [d.port(leg), d.port(leg) + 1] {
-                            injected += u32::from(d.m.received(d.now, port, at(thief), &mut bytes.to_vec()).is_some());
+                            injected += u32::from(
+                                d.m.received(d.now, port, at(thief), &mut bytes.to_vec()).is_some(),
+                            );
                         }
                     }
                 }
@@ -224,7 +229,9 @@ fn digits_are_relayed_and_told_once_in_order() {
     let mut seq = 2;
     let mut press = |d: &mut Desk, code: u8, ts: u32, ends: usize| {
         let mut relayed = 0;
-        for (end, ticks) in [(0u8, 160u16), (0, 320)].into_iter().chain(std::iter::repeat_n((0x80, 480), ends)) {
+        for (end, ticks) in
+            [(0u8, 160u16), (0, 320)].into_iter().chain(std::iter::repeat_n((0x80, 480), ends))
+        {
             let [h, l] = ticks.to_be_bytes();
             let mut p = marked(ticks == 160, 101, 1, seq, ts, &[code, 10 | end, h, l]);
             seq += 1;

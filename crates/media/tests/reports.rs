@@ -66,7 +66,11 @@ fn a_sender_report_arrives_in_the_terms_of_the_stream() {
     assert_eq!((p[0], p[1], word(p, 4)), (0x81, 200, as_heard_by_b.0));
     assert_eq!((word(p, 8), word(p, 12), word(p, 16)), (1, 2, as_heard_by_b.1), "the timestamp B saw last");
     assert_eq!((word(p, 20), word(p, 24)), (10, 1600));
-    assert_eq!((word(p, 28), word(p, 32), word(p, 36), word(p, 40)), (22, 0x0500_0003, 903, 77), "B's own numbers");
+    assert_eq!(
+        (word(p, 28), word(p, 32), word(p, 36), word(p, 40)),
+        (22, 0x0500_0003, 903, 77),
+        "B's own numbers"
+    );
     assert_eq!((p[52], p[53], word(p, 56)), (0x81, 202, as_heard_by_b.0));
     assert_eq!(len, 52 + 16);
     assert!(!p.windows(5).any(|w| w == b"10.0." || w == b"ann@1"), "nobody's name passes");
@@ -130,7 +134,11 @@ fn reports_follow_the_phone_behind_its_nat() {
         d.voice(Leg::A, "203.0.113.9:50000", 8, 11, n, 0);
         d.voice(Leg::B, B, 8, 22, n, 0);
     }
-    assert_eq!(rtcp(&mut d, Leg::B, "198.51.100.2:6666", &mut sr(22, (1, 1), 0, &[])), None, "not known where to yet");
+    assert_eq!(
+        rtcp(&mut d, Leg::B, "198.51.100.2:6666", &mut sr(22, (1, 1), 0, &[])),
+        None,
+        "not known where to yet"
+    );
     let (to, _) = rtcp(&mut d, Leg::A, "203.0.113.9:50007", &mut sr(11, (1, 1), 0, &[])).unwrap();
     assert_eq!(to, at("198.51.100.2:6666"), "RFC 3605");
     let (to, _) = rtcp(&mut d, Leg::B, "198.51.100.2:6666", &mut sr(22, (1, 1), 0, &[])).unwrap();

@@ -48,7 +48,7 @@ impl MediaHandle {
         let mut ends = Vec::with_capacity(workers);
         for index in 0..workers {
             let mut seed = [0u8; 32];
-            getrandom::fill(&mut seed).map_err(io::Error::other)?;
+            getrandom::fill(&mut seed).map_err(|e| io::Error::other(e.to_string()))?;
             // WORKERS_MAX fits a u16.
             let share = Share { index: index as u16, of: workers as u16 };
             let config = MediaConfig { share, ..config.clone() };
@@ -90,7 +90,8 @@ impl End {
         let bell = Arc::new(sys::Bell::new()?);
         let relayed = Arc::new(AtomicU64::new(0));
         let worker = Worker::new(config, bind, seed, inbox, bell.clone(), relayed.clone(), tell)?;
-        let thread = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
+        let thread =
+            std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
         Ok(End { orders, bell, relayed, thread })
     }
 
@@ -103,6 +104,8 @@ impl End {
 
 fn call_of(command: &MediaCommand) -> CallId {
     match command {
-        MediaCommand::Offer { call, .. } | MediaCommand::Answer { call, .. } | MediaCommand::Release { call } => *call,
+        MediaCommand::Offer { call, .. }
+        | MediaCommand::Answer { call, .. }
+        | MediaCommand::Release { call } => *call,
     }
 }

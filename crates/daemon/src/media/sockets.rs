@@ -31,7 +31,8 @@ impl Sockets {
 
     pub fn open(&mut self, port: u16, epoll: &Epoll) -> io::Result<()> {
         let address = SocketAddr::new(self.bind, port);
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+        let socket =
+            Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
         if self.bind.is_ipv6() {
             socket.set_only_v6(!self.bind.is_unspecified())?;
             // Marks are a courtesy to the network; a kernel that refuses them still carries voice.

@@ -96,9 +96,8 @@ impl Epoll {
         // Rounded up, so that a deadline less than a millisecond away is not spun for.
         let ms = i32::try_from(patience.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
         // SAFETY: the array is ours and READY_MAX long.
-        let n = unsafe {
-            libc::epoll_wait(self.0.as_raw_fd(), ready.events.as_mut_ptr(), READY_MAX as i32, ms)
-        };
+        let n =
+            unsafe { libc::epoll_wait(self.0.as_raw_fd(), ready.events.as_mut_ptr(), READY_MAX as i32, ms) };
         ready.count = usize::try_from(n).unwrap_or(0);
         match n {
             0.. => Ok(()),
@@ -151,16 +150,20 @@ impl Batch {
         let mut parts: [MaybeUninit<libc::iovec>; BATCH] = [const { MaybeUninit::uninit() }; BATCH];
         let mut heads: [MaybeUninit<libc::mmsghdr>; BATCH] = [const { MaybeUninit::uninit() }; BATCH];
         for i in 0..BATCH {
-            let part = parts[i].write(libc::iovec {
-                iov_base: self.buffers[i].as_mut_ptr().cast(),
-                iov_len: PACKET_MAX,
-            });
+            let part = parts[i]
+                .write(libc::iovec { iov_base: self.buffers[i].as_mut_ptr().cast(), iov_len: PACKET_MAX });
             heads[i].write(head(&mut self.from[i], size_of::<libc::sockaddr_storage>() as u32, part));
         }
         // SAFETY: all BATCH heads are written above; they point to buffers, addresses and parts that outlive the call
         // and are not touched otherwise during it.
         let n = unsafe {
-            libc::recvmmsg(fd, heads.as_mut_ptr().cast(), BATCH as u32, libc::MSG_DONTWAIT, std::ptr::null_mut())
+            libc::recvmmsg(
+                fd,
+                heads.as_mut_ptr().cast(),
+                BATCH as u32,
+                libc::MSG_DONTWAIT,
+                std::ptr::null_mut(),
+            )
         };
         let n = usize::try_from(n).unwrap_or(0).min(BATCH);
         for (length, head) in self.lengths.iter_mut().zip(&heads).take(n) {
@@ -184,7 +187,11 @@ impl Batch {
     #[inline]
     pub fn queue(&mut self, i: usize, to: SocketAddr, len: usize) {
         if let (Some(place), Some(name)) = (self.leaving.get_mut(self.queued), self.to.get_mut(self.queued)) {
-            *place = Leaving { buffer: i.min(BATCH - 1), len: len.min(PACKET_MAX), name_len: write(name, to, self.v6) };
+            *place = Leaving {
+                buffer: i.min(BATCH - 1),
+                len: len.min(PACKET_MAX),
+                name_len: write(name, to, self.v6),
+            };
             self.queued += 1;
         }
     }
@@ -196,8 +203,8 @@ impl Batch {
         let count = std::mem::take(&mut self.queued).min(BATCH);
         for i in 0..count {
             let Leaving { buffer, len, name_len } = self.leaving[i];
-            let part =
-                parts[i].write(libc::iovec { iov_base: self.buffers[buffer].as_mut_ptr().cast(), iov_len: len });
+            let part = parts[i]
+                .write(libc::iovec { iov_base: self.buffers[buffer].as_mut_ptr().cast(), iov_len: len });
             heads[i].write(head(&mut self.to[i], name_len, part));
         }
         let (mut at, mut left) = (0, 0);
@@ -260,7 +267,9 @@ fn address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
 #[inline]
 fn write(storage: &mut libc::sockaddr_storage, to: SocketAddr, v6: bool) -> libc::socklen_t {
     let to = match to {
-        SocketAddr::V4(v4) if v6 => SocketAddr::V6(SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0)),
+        SocketAddr::V4(v4) if v6 => {
+            SocketAddr::V6(SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0))
+        }
         other => other,
     };
     match to {
@@ -294,7 +303,8 @@ mod tests {
         // SAFETY: as in `Batch::new`.
         let mut s = unsafe { zeroed::<libc::sockaddr_storage>() };
         assert_eq!(address(&s), None);
-        for (text, v6) in [("192.0.2.1:4000", false), ("192.0.2.1:4000", true), ("[2001:db8::1]:65535", true)] {
+        for (text, v6) in [("192.0.2.1:4000", false), ("192.0.2.1:4000", true), ("[2001:db8::1]:65535", true)]
+        {
             let to: SocketAddr = text.parse().unwrap();
             write(&mut s, to, v6);
             assert_eq!(address(&s), Some(to));

@@ -175,7 +175,9 @@ impl Worker {
         let mut leaving: Option<u16> = None;
         for i in 0..taken {
             let Some((packet, from)) = self.batch.packet(i) else { continue };
-            let Some(Forward { port: out, to, len }) = self.machine.received(now, port, from, packet) else { continue };
+            let Some(Forward { port: out, to, len }) = self.machine.received(now, port, from, packet) else {
+                continue;
+            };
             if leaving.is_some_and(|l| l != out) {
                 self.flush(leaving);
             }

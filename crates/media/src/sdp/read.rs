@@ -277,8 +277,13 @@ mod tests {
     #[test]
     fn line_ends_case_and_odd_spacing_do_not_matter() {
         for end in ["\n", "\r\n", "\r"] {
-            let text = ["v=0", "c=in ip4 192.0.2.1/127", "m=Audio 4000/2 rtp/avp 0  97", "a=rtpmap:97  Telephone-Event/8000"]
-                .join(end);
+            let text = [
+                "v=0",
+                "c=in ip4 192.0.2.1/127",
+                "m=Audio 4000/2 rtp/avp 0  97",
+                "a=rtpmap:97  Telephone-Event/8000",
+            ]
+            .join(end);
             let s = one(&text);
             assert!(s.is_plain_voice(), "{end:?}");
             assert_eq!(s.formats.len(), 2);
@@ -287,14 +292,18 @@ mod tests {
 
     #[test]
     fn the_level_below_the_m_line_wins() {
-        let s = one("v=0\nc=IN IP4 192.0.2.1\na=sendonly\na=ptime:30\nm=audio 4 RTP/AVP 0\nc=IN IP6 2001:db8::1\na=recvonly\n");
+        let s = one(
+            "v=0\nc=IN IP4 192.0.2.1\na=sendonly\na=ptime:30\nm=audio 4 RTP/AVP 0\nc=IN IP6 2001:db8::1\na=recvonly\n",
+        );
         assert_eq!(s.address, Some("2001:db8::1".parse().unwrap()));
         assert_eq!((s.direction, s.ptime), (Direction::RECV, Some(30)));
     }
 
     #[test]
     fn rtpmap_overrides_the_static_table_and_foreign_clocks_are_unknown() {
-        let s = one("v=0\nm=audio 4 RTP/AVP 0 8 96 97\na=rtpmap:0 opus/48000/2\na=rtpmap:96 telephone-event/48000\na=rtpmap:97 PCMU/8000/2\n");
+        let s = one(
+            "v=0\nm=audio 4 RTP/AVP 0 8 96 97\na=rtpmap:0 opus/48000/2\na=rtpmap:96 telephone-event/48000\na=rtpmap:97 PCMU/8000/2\n",
+        );
         assert_eq!(s.formats.len(), 1);
         assert_eq!(s.formats[0].codec, Codec::Pcma);
     }
@@ -318,7 +327,10 @@ mod tests {
             assert_eq!(read(text.as_bytes()), Err(why), "{text:?}");
         }
         assert_eq!(read(&vec![b'a'; BODY_MAX + 1]), Err(TooLong(BODY_MAX + 1)));
-        assert_eq!(read(format!("v=0\n{}", "m=audio 4 RTP/AVP 0\n".repeat(17)).as_bytes()), Err(TooManyStreams));
+        assert_eq!(
+            read(format!("v=0\n{}", "m=audio 4 RTP/AVP 0\n".repeat(17)).as_bytes()),
+            Err(TooManyStreams)
+        );
         assert_eq!(read(format!("v=0\n{}", "a=x\n".repeat(2000)).as_bytes()), Err(TooManyLines));
     }
 

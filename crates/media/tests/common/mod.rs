@@ -161,7 +161,15 @@ impl Desk {
     }
 
     /// A voice packet, and what became of it.
-    pub fn voice(&mut self, leg: Leg, from: &str, pt: u8, ssrc: u32, seq: u16, ts: u32) -> Option<(Forward, Header)> {
+    pub fn voice(
+        &mut self,
+        leg: Leg,
+        from: &str,
+        pt: u8,
+        ssrc: u32,
+        seq: u16,
+        ts: u32,
+    ) -> Option<(Forward, Header)> {
         let mut p = packet(pt, ssrc, seq, ts, &[seq as u8; 160]);
         let f = self.send(leg, from, &mut p)?;
         let (h, payload) = parse(&p[..f.len]);
