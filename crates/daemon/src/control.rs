@@ -71,7 +71,7 @@ async fn answer(mut stream: UnixStream, core: CoreHandle, tap: Tap) -> std::io::
             }
         }
         "calls" => core.query(|gateway, _| calls_json(gateway)).await.ok(),
-        "phones" => core.query(|gateway, now| phones_json(gateway, now)).await.ok(),
+        "phones" => core.query(phones_json).await.ok(),
         "counters" => {
             let count = |c: &std::sync::atomic::AtomicU64| c.load(std::sync::atomic::Ordering::Relaxed);
             let c = &core.counters;

@@ -22,7 +22,7 @@ pub struct DeskCore {
 
 impl DeskCore {
     async fn state(&self, device: DeviceId) -> Option<PhoneState> {
-        let ask = move |g: &gateway::Gateway, now| g.phones(now).into_iter().find(|p| p.device == device);
+        let ask = move |gateway: &gateway::Gateway, now| gateway.phone(now, device);
         self.core.query(ask).await.ok().flatten().map(|p| p.state)
     }
 }
@@ -39,27 +39,14 @@ impl Core for DeskCore {
     }
 
     async fn probe(&self, device: DeviceId) -> bool {
-        let mut notices = self.notices.subscribe();
         self.core.post(Post::Command(Command::Probe(device))).await;
-        let answer = async {
-            loop {
-                match tokio::time::timeout(PROBE_LOOK_EVERY, notices.recv()).await {
-                    Ok(Ok((_, Notice::Phone { device: d, state, .. }))) if d == device => {
-                        if state != PhoneState::Suspect {
-                            return state == PhoneState::Registered;
-                        }
-                    }
-                    Ok(Ok(_)) | Ok(Err(broadcast::error::RecvError::Lagged(_))) => {}
-                    Ok(Err(broadcast::error::RecvError::Closed)) => return false,
-                    // A phone that was and stays registered makes no notice; its state says so.
-                    Err(_) => match self.state(device).await {
-                        Some(PhoneState::Suspect) => {}
-                        state => return state == Some(PhoneState::Registered),
-                    },
-                }
+        // A phone in doubt becomes registered when it answers, and stays what it was when it does not.
+        let answered = async {
+            while self.state(device).await != Some(PhoneState::Registered) {
+                tokio::time::sleep(PROBE_LOOK_EVERY).await;
             }
         };
-        tokio::time::timeout(PROBE_MAX, answer).await.unwrap_or(false)
+        tokio::time::timeout(PROBE_MAX, answered).await.is_ok()
     }
 
     fn notices(&self) -> broadcast::Receiver<(Audience, Notice)> {

@@ -19,3 +19,4 @@ mod tcp;
 
 pub use config::Config;
 pub use serve::{Ready, Service, start};
+pub use sys::end_with_the_reader;

@@ -248,6 +248,12 @@ impl Poll {
     }
 }
 
+/// Lets a command end quietly when its reader has seen enough (`hotseat calls | head`), as other programs do.
+pub fn end_with_the_reader() {
+    // SAFETY: restores the system's own reaction to SIGPIPE; no handler of ours is involved.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

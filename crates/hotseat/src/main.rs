@@ -36,6 +36,9 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let (place, json) = (cli.place, cli.json);
+    if !matches!(cli.command, Cmd::Serve(_) | Cmd::Dev(_)) {
+        daemon::end_with_the_reader();
+    }
     match cli.command {
         Cmd::Serve(args) => {
             daemon::logs::start("info,sqlx=warn", args.log_json);

@@ -20,6 +20,9 @@ const STREAM_QUEUE_MAX: usize = 16_384;
 /// Everything else that waits for the core. Its senders wait when it is full; nothing of it may be lost.
 const INNER_QUEUE_MAX: usize = 65_536;
 
+/// Asked of the gateway between two inputs.
+pub type Question = Box<dyn FnOnce(&Gateway, Now) + Send>;
+
 /// One thing for the core, with its bytes owned because it crosses threads.
 pub enum Post {
     Received {
@@ -40,7 +43,7 @@ pub enum Post {
     Stored(Vec<(StoreTicket, Result<(), StoreError>)>),
     Command(Command),
     /// A look at the gateway between two inputs; must be short.
-    Query(Box<dyn FnOnce(&Gateway, Now) + Send>),
+    Query(Question),
     /// Bound sockets to read from, once everything else is in place.
     Listen(Vec<UdpSocket>),
     /// The last thing the core does.

@@ -12,8 +12,8 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 pub enum Actor {
-    Phone(Phone),
-    Trunk(Trunk),
+    Phone(Box<Phone>),
+    Trunk(Box<Trunk>),
 }
 
 const DATAGRAM_MAX: usize = 65_535;

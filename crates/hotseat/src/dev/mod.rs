@@ -106,14 +106,14 @@ async fn stage(
         let instance = Some(format!("urn:uuid:00000000-0000-4000-8000-{i:012x}"));
         let mut phone_actor = Phone::new(PhoneConfig { peer, expires: 120, instance });
         phone_actor.peer.behaves(None, Manner::answers(RING));
-        actors.push((phone.name.clone(), actor::play(Actor::Phone(phone_actor), sip, rtp, clock)));
+        actors.push((phone.name.clone(), actor::play(Actor::Phone(Box::new(phone_actor)), sip, rtp, clock)));
     }
     let address = trunk_address(base_port);
     let (sip, rtp) = actor::sockets(address.port()).await?;
     let mut peer = peer_config("trunk", &Secret::default(), config, server, 99);
     peer.domain = config.listen.sip_udp.first().map_or_else(String::new, |a| a.ip().to_string());
     (peer.sip, peer.rtp) = (sip.local_addr()?, rtp.local_addr()?);
-    actors.push(("trunk".to_owned(), actor::play(Actor::Trunk(Trunk::new(peer)), sip, rtp, clock)));
+    actors.push(("trunk".to_owned(), actor::play(Actor::Trunk(Box::new(Trunk::new(peer))), sip, rtp, clock)));
     Ok(actors)
 }
 
