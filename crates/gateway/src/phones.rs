@@ -21,9 +21,16 @@ const PROBES_MAX: usize = 16_384;
 pub(crate) struct Phones {
     states: AHashMap<DeviceId, (PhoneState, WallTime)>,
     probes: AHashMap<ClientKey, Contact>,
-    asked: AHashMap<Contact, Option<ClientKey>>,
+    asked: AHashMap<Contact, Asked>,
     /// When each open question counts as answered by silence; all wait equally long, so the oldest is first.
     due: VecDeque<(Instant, Contact)>,
+}
+
+/// An open question: the OPTIONS that asks it, or none where only time does; and when silence is the answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    key: Option<ClientKey>,
+    until: Instant,
 }
 
 /// A contact of an address of record that was asked whether it is there, or that lost its connection.
@@ -156,9 +163,9 @@ impl Gateway {
         if let Some(key) = key {
             self.phones.probes.insert(key, contact.clone());
         }
-        if self.phones.asked.insert(contact.clone(), key).is_none() {
-            self.phones.due.push_back((now.instant + wait, contact));
-        }
+        let until = now.instant + wait;
+        self.phones.asked.insert(contact.clone(), Asked { key, until });
+        self.phones.due.push_back((until, contact));
     }
 
     pub(crate) fn probe_answered(&mut self, now: Now, key: ClientKey, status: u16) {
@@ -174,10 +181,23 @@ impl Gateway {
     }
 
     pub(crate) fn probe_unanswered(&mut self, now: Now, key: ClientKey) {
-        if let Some(contact) = self.phones.probes.remove(&key) {
-            self.phones.asked.remove(&contact);
-            self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Unreachable);
-            self.phone_changed(now, &contact.aor);
+        let Some(contact) = self.phones.probes.remove(&key) else { return };
+        // Decided by time already, or the phone registered meanwhile, which answers the question.
+        if self.phones.asked.get(&contact).is_none_or(|asked| asked.key != Some(key)) {
+            return;
+        }
+        self.phones.asked.remove(&contact);
+        self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Unreachable);
+        self.phone_changed(now, &contact.aor);
+    }
+
+    /// The phone registered: whatever was asked about these contacts is answered.
+    pub(crate) fn heard_of(&mut self, bindings: &[Binding]) {
+        if self.phones.asked.is_empty() {
+            return;
+        }
+        for one in bindings {
+            self.phones.asked.remove(&Contact { aor: one.aor.clone(), uri: one.contact.clone() });
         }
     }
 
@@ -186,9 +206,12 @@ impl Gateway {
             if *at > now.instant {
                 return;
             }
-            let Some((_, contact)) = self.phones.due.pop_front() else { return };
-            let Some(key) = self.phones.asked.remove(&contact) else { continue };
-            match key {
+            let Some((at, contact)) = self.phones.due.pop_front() else { return };
+            if self.phones.asked.get(&contact).is_none_or(|asked| asked.until != at) {
+                continue; // answered, and perhaps asked again
+            }
+            let Some(asked) = self.phones.asked.remove(&contact) else { continue };
+            match asked.key {
                 // The transaction goes on; a late answer still brings the phone back.
                 Some(_) => self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Unreachable),
                 None => {

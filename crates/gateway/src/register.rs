@@ -107,9 +107,10 @@ impl Gateway {
         path: bool,
         result: Result<(), StoreError>,
     ) {
-        let StoreWrite::Bindings { aor, .. } = write else { return };
+        let StoreWrite::Bindings { aor, put, .. } = write else { return };
         match result {
             Ok(()) => {
+                self.heard_of(put);
                 let bindings = self.registrar.commit(now, write);
                 self.phone_has(now, aor, !bindings.is_empty());
                 self.registered(now, key, &bindings, outbound, path);

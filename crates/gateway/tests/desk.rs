@@ -137,6 +137,29 @@ fn a_probe_finds_out_whether_a_phone_is_there() {
 }
 
 #[test]
+fn a_phone_that_registers_has_answered_every_question_about_it() {
+    let mut t = Table::new();
+    let phone = t.register("desk-17", PHONE);
+    let state = |t: &Table| t.gateway.phone(t.now, DeviceId(17)).unwrap().state;
+    t.command(Command::Probe(DeviceId(17)));
+    t.run_s(3);
+    t.at(phone);
+    t.register("desk-17", PHONE);
+    t.run_s(60);
+    assert_eq!(state(&t), PhoneState::Registered);
+    // Asked again, it is given the whole time again.
+    t.command(Command::Probe(DeviceId(17)));
+    t.run_s(4);
+    assert_eq!(state(&t), PhoneState::Registered);
+    t.run_s(2);
+    assert_eq!(state(&t), PhoneState::Unreachable);
+    t.at(phone);
+    t.register("desk-17", PHONE);
+    t.run_s(60);
+    assert_eq!(state(&t), PhoneState::Registered, "the old OPTIONS runs out and changes nothing");
+}
+
+#[test]
 fn a_restored_phone_takes_calls_without_registering_again() {
     let mut t = Table::new();
     t.register("desk-17", PHONE);

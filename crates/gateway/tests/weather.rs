@@ -324,3 +324,48 @@ fn random_days_end_at_rest() {
     // Weather without calls in it would prove nothing.
     assert!(answered > 2 * seeds, "{answered} calls were up in {seeds} days");
 }
+
+#[test]
+fn mangled_messages_stop_nothing() {
+    let mut dice = Dice(4711);
+    let mut t = Table::new();
+    let up = t.call_up();
+    let uri = "sip:06912345@hotseat.test";
+    let corpus = [
+        up.a_invite.clone(),
+        up.b_ok.clone(),
+        in_dialog("BYE", &up.a_ok, udp(TRUNK), 2, fresh(), ""),
+        in_dialog("INVITE", &up.a_ok, udp(TRUNK), 3, fresh(), OFFER),
+        in_dialog("INFO", &up.a_ok, udp(TRUNK), 4, fresh(), OFFER),
+        cancel_of(&up.a_invite),
+        invite(uri, up.phone, "desk-17", fresh(), 1, "Authorization: Digest username=\"desk-17\"\r\n", OFFER),
+        "REGISTER sip:hotseat.test SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.17;branch=z9hG4bKm\r\nFrom: <sip:desk-17@hotseat.test>;tag=1\r\n\
+         To: <sip:desk-17@hotseat.test>\r\nCall-ID: m\r\nCSeq: 1 REGISTER\r\nContact: *\r\nExpires: 0\r\nContent-Length: 0\r\n\r\n"
+            .to_owned(),
+    ];
+    for round in 0..20_000 {
+        let mut bytes = dice.pick(&corpus).unwrap().clone().into_bytes();
+        for _ in 0..=dice.roll(4) {
+            let at = dice.roll(bytes.len() as u64) as usize;
+            match dice.roll(4) {
+                0 => bytes[at] = dice.roll(256) as u8,
+                1 => bytes.truncate(at.max(1)),
+                2 => bytes.insert(at, *dice.pick(b"\0\r\n <>;,\"%@:=9").unwrap()),
+                _ => {
+                    let end = (at + 1 + dice.roll(12) as usize).min(bytes.len());
+                    bytes.drain(at..end);
+                    bytes.push(b'x');
+                }
+            }
+        }
+        let flow = if round % 2 == 0 { udp(TRUNK) } else { up.phone };
+        t.input(Input::Received { flow, bytes: &bytes });
+        t.sent.clear();
+        if round % 500 == 0 {
+            t.run_s(40);
+        }
+    }
+    t.command(Command::EndAll);
+    t.run_s(200);
+    assert_eq!(t.gateway.call_tables(), [0; 5]);
+}

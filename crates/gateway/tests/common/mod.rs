@@ -166,8 +166,11 @@ impl Table {
         while let Some(output) = self.gateway.poll_output() {
             match output {
                 Output::Send { flow, bytes } => {
-                    let text = String::from_utf8(bytes).expect("text");
-                    Message::parse(text.as_bytes()).expect("we write what we can read");
+                    // A 400 gives back what it was sent, also what cannot be read.
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    if head(&text) != "400" {
+                        Message::parse(&bytes).expect("we write what we can read");
+                    }
                     self.sent.push((flow, text));
                 }
                 Output::Media(command) => {
