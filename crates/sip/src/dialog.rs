@@ -1,7 +1,7 @@
 //! A dialog as one of its two ends sees it, RFC 3261 §12: who, where to, along which route, and how far the two
 //! sequences of requests have come.
 
-use crate::{Draft, Message, Method, Name};
+use crate::{Message, Method, Name};
 use terms::{Flow, Instant};
 
 /// Route values kept for a dialog; a path through more proxies than this does not exist.
@@ -134,10 +134,10 @@ pub fn refreshes_target(method: Method) -> bool {
 }
 
 /// The header lines by which an INVITE proved who sent it.
-pub fn credentials(draft_or_request: &Message<'_>) -> Vec<u8> {
+pub fn credentials(request: &Message<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     for name in [Name::Authorization, Name::ProxyAuthorization] {
-        for value in draft_or_request.headers_bytes(name) {
+        for value in request.headers_bytes(name) {
             out.extend_from_slice(name.text().as_bytes());
             out.extend_from_slice(b": ");
             out.extend_from_slice(value);
@@ -145,11 +145,6 @@ pub fn credentials(draft_or_request: &Message<'_>) -> Vec<u8> {
         }
     }
     out
-}
-
-/// Whether a draft offers or answers media.
-pub fn has_sdp(draft: &Draft) -> bool {
-    draft.content_type.as_deref().is_some_and(|t| t.eq_ignore_ascii_case("application/sdp"))
 }
 
 #[cfg(test)]

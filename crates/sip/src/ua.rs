@@ -255,7 +255,7 @@ impl Ua {
     }
 
     /// The flow is gone: client transactions on it fail, dialogs keep waiting for a new flow (RFC 5626).
-    pub fn flow_closed(&mut self, now: Now, flow: Flow) {
+    pub fn flow_closed(&mut self, _now: Now, flow: Flow) {
         let same = |other: Flow| match flow.transport.is_reliable() {
             true => other.connection == flow.connection && other.transport == flow.transport,
             false => other == flow,
@@ -280,7 +280,7 @@ impl Ua {
             }
         }
         for key in clients {
-            self.client_failed(now.instant, key, true);
+            self.client_failed(key, true);
         }
         self.settle();
     }

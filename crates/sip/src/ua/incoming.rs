@@ -43,7 +43,7 @@ impl Ua {
             return self.cancel_of_theirs(now, flow, request, matched);
         }
         match request.to_tag() {
-            Some(tag) => self.in_dialog(now, flow, request, method, matched, tag),
+            Some(_) => self.in_dialog(now, flow, request, method, matched),
             None => self.outside(now, flow, request, method, matched),
         }
     }
@@ -168,7 +168,6 @@ impl Ua {
         request: Message<'m>,
         method: Method,
         matched: MatchKey,
-        _tag: &str,
     ) -> Received<'m> {
         let (Some(key), Some(cseq)) = (self.dialog_of(&request), request.cseq()) else {
             self.refuse(flow, &request, 481, None, &[]);

@@ -140,7 +140,7 @@ impl Ua {
             self.launch(client);
             self.arm(Due::Dialog(key));
         } else {
-            self.client_failed(now.instant, client, true);
+            self.client_failed(client, true);
         }
         self.settle();
         Ok(ClientKey(client))

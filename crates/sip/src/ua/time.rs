@@ -149,14 +149,14 @@ impl Ua {
             self.send(flow, bytes);
         }
         match acts {
-            Acts { timed_out: true, .. } => self.client_failed(now, key, false),
+            Acts { timed_out: true, .. } => self.client_failed(key, false),
             Acts { over: true, .. } => self.end_client(key),
             _ => {}
         }
     }
 
     /// No final response will come. The owner is told, unless it had one before or never knew of the request.
-    pub(super) fn client_failed(&mut self, _now: Instant, key: u64, flow_failed: bool) {
+    pub(super) fn client_failed(&mut self, key: u64, flow_failed: bool) {
         let Some(client) = self.clients.get(key) else { return };
         let waiting = match &client.machine {
             ClientMachine::Invite(machine) => !machine.is_final(),
