@@ -72,7 +72,9 @@ impl<S: Store, C: Core> Auth<S, C> {
                 continue;
             }
             if self.store.end_login(login.id, LoginEndReason::Expired, now, "").await?.is_some() {
-                tracing::info!(login = %login.id, agent = %login.agent, "login expired");
+                let account = self.store.account_by_id(login.agent).await?;
+                let who = account.map_or_else(String::new, |account| account.agent.login_name);
+                self.audit(&who, &login.from, "logout", "expired").await;
                 self.core.poke();
             }
         }

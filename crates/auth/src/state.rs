@@ -158,7 +158,7 @@ impl<S: Store, C: Core> Inner<S, C> {
         Ok(())
     }
 
-    pub(crate) async fn audit(&self, who: &str, from: IpAddr, what: &str, outcome: &str) {
+    pub(crate) async fn audit(&self, who: &str, from: impl ToString, what: &str, outcome: &str) {
         let (who, from) = (Pii::new(who), from.to_string());
         tracing::info!(%who, from, what, outcome, "auth");
         if let Err(error) = self.store.audit(self.now(), &who, &from, what, outcome).await {

@@ -102,3 +102,29 @@ async fn ten_thousand_rows_come_in_at_once() {
     let kit = scenes::kit(scenes::open(&folder).await);
     scenes::bulk(&kit, 10_000).await;
 }
+
+#[tokio::test]
+async fn one_write_that_cannot_be_kept_does_not_take_the_others_with_it() {
+    use sqlx::ConnectOptions;
+    let folder = scenes::Folder::new("poison");
+    let kit = scenes::kit(scenes::open(&folder).await);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.file());
+    let mut elsewhere = options.connect().await.unwrap();
+    let poison = "CREATE TRIGGER poison BEFORE INSERT ON bindings WHEN NEW.contact LIKE '%poison%'
+        BEGIN SELECT RAISE(ABORT, 'this one cannot be kept'); END";
+    sqlx::query(poison).execute(&mut elsewhere).await.unwrap();
+    scenes::a_poisoned_batch(&kit).await;
+}
+
+#[tokio::test]
+async fn a_store_somebody_else_holds_is_busy_and_well_again_afterwards() {
+    use sqlx::ConnectOptions;
+    let folder = scenes::Folder::new("busy");
+    let kit = scenes::kit(scenes::open(&folder).await);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.file());
+    let mut elsewhere = options.connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut elsewhere).await.unwrap();
+    scenes::everything_is_busy(&kit).await;
+    sqlx::query("ROLLBACK").execute(&mut elsewhere).await.unwrap();
+    scenes::logged_in_with_a_binding(&kit).await;
+}

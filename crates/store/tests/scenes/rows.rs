@@ -3,8 +3,8 @@
 use super::{Kit, binding, granted, person, phone, token};
 use store::{AddError, Store};
 use terms::{
-    AgentId, Aor, CallId, CallRecord, Direction, EndReason, LegFigures, LoginEndReason, Pii, StoreWrite,
-    TrunkId, WallTime,
+    AgentId, Aor, CallId, CallRecord, Direction, EndReason, LegFigures, LoginEndReason, Pii, StoreError,
+    StoreWrite, TrunkId, WallTime,
 };
 
 pub async fn names_and_extensions_are_unique_whatever_the_case<S: Store>(kit: &Kit<S>) {
@@ -282,4 +282,30 @@ pub async fn bulk<S: Store>(kit: &Kit<S>, count: usize) {
     println!("{count} agents and {count} phones in {:?}", begun.elapsed());
     let all = kit.store.changes_since(0).await.unwrap();
     assert_eq!((all.agents.len(), all.devices.len()), (count, count));
+}
+
+pub async fn a_poisoned_batch<S: Store>(kit: &Kit<S>) {
+    let batch = vec![
+        put("desk-1", "sip:desk-1@192.0.2.1", 1, &[]),
+        put("desk-2", "sip:poison@192.0.2.2", 1, &[]),
+        put("desk-3", "sip:desk-3@192.0.2.3", 1, &[]),
+    ];
+    let outcomes = kit.store.write(batch).await;
+    assert_eq!((&outcomes[0], &outcomes[2]), (&Ok(()), &Ok(())));
+    assert!(
+        matches!(&outcomes[1], Err(StoreError::Failed(why)) if why.contains("cannot be kept")),
+        "{outcomes:?}"
+    );
+    let kept: Vec<_> =
+        kit.store.bindings().await.unwrap().into_iter().map(|b| b.aor.user().to_owned()).collect();
+    assert_eq!(kept, ["desk-1", "desk-3"]);
+}
+
+pub async fn everything_is_busy<S: Store>(kit: &Kit<S>) {
+    let outcomes =
+        kit.store.write(vec![put("desk-1", "sip:a@b", 1, &[]), put("desk-2", "sip:a@b", 1, &[])]).await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(StoreError::Busy(_)))), "{outcomes:?}");
+    let claimed = kit.store.claim_login(super::claim(AgentId(1), terms::DeviceId(1), None, 1), None).await;
+    assert!(matches!(claimed, Err(StoreError::Busy(_))), "{claimed:?}");
+    assert_eq!(kit.store.bindings().await.unwrap(), [], "readers are not held up");
 }
