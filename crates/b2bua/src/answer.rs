@@ -1,8 +1,9 @@
 //! The answer: leg B's 2xx is acknowledged at once, every other INVITE is cancelled, and leg A gets its 200 as soon as
 //! the media side has made it. With a late offer the order turns round: leg A's ACK brings the answer to leg B's.
 
-use crate::call::{Answered, Call, Expected, Modify, ModifyStage, Phase, Side, Up, Watch};
+use crate::call::{Answered, Call, Expected, MEDIA_WAIT, Modify, ModifyStage, Phase, Side, Up, Watch};
 use crate::early::cancel_forks;
+use crate::modify::MODIFY_MAX;
 use crate::{Act, Cx, sdp_of};
 use bytes::Bytes;
 use sip::ua::{ClientKey, DialogKey, ServerKey};
@@ -41,7 +42,8 @@ impl Call {
         let late = ringing.offer.is_none();
         let (invite, a) = (ringing.invite, ringing.a);
         let b = Side { dialog: Some(dialog), source: winner.source, kind: winner.kind };
-        self.phase = Phase::Answered(Answered { invite, a, b, late });
+        let media_until = cx.now.instant + MEDIA_WAIT;
+        self.phase = Phase::Answered(Answered { media_until, invite, a, b, late });
         self.own_dialog(cx, dialog, Leg::B);
         self.note_b_call_id(cx, dialog);
         let Some(sdp) = sdp_of(response) else {
@@ -74,6 +76,7 @@ impl Call {
             stage: ModifyStage::LateAcking,
             client: None,
             cancelled: false,
+            until: cx.now.instant + MODIFY_MAX,
         };
         self.accept(cx, sdp, Some(waiting));
     }

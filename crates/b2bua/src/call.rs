@@ -7,10 +7,14 @@ use sip::ua::{ClientKey, DialogKey, ServerKey};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::time::Duration;
 use terms::{CallId, CallRecord, EndReason, Instant, Leg, MediaEvent, MediaFailure, PortKind, Turn};
 
 /// Answers that may be outstanding at the media side for one call: early answers of a handful of forks.
 pub(crate) const EXPECTED_MAX: usize = 16;
+
+/// The media side answers within a millisecond; one that has not answered by then has died.
+pub(crate) const MEDIA_WAIT: Duration = Duration::from_secs(4);
 
 pub struct Call {
     pub(crate) id: CallId,
@@ -66,6 +70,8 @@ pub(crate) struct Side {
 }
 
 pub(crate) struct Setup {
+    /// When the media side must have answered.
+    pub media_until: Instant,
     pub invite: ServerKey,
     pub a: Side,
     pub order: Order,
@@ -100,6 +106,8 @@ pub(crate) struct Fork {
 }
 
 pub(crate) struct Answered {
+    /// When the media side must have answered.
+    pub media_until: Instant,
     pub invite: ServerKey,
     pub a: Side,
     pub b: Side,
@@ -142,6 +150,8 @@ pub(crate) struct Modify {
     pub client: Option<ClientKey>,
     /// The asker sent CANCEL: the other leg's answer concerns nobody.
     pub cancelled: bool,
+    /// When it is given up: a leg that said 100 and nothing more must not block every later change.
+    pub until: Instant,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -250,7 +260,9 @@ impl Call {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Setup(_) | Phase::Answered(_) => None,
+            Phase::Setup(Setup { media_until, .. }) | Phase::Answered(Answered { media_until, .. }) => {
+                Some(*media_until)
+            }
             Phase::Ringing(r) => Some(r.sign_until.map_or(r.ring_until, |at| at.min(r.ring_until))),
             Phase::Up(up) => up.deadline(),
             Phase::Ending(ending) => ending.released_until,
@@ -259,7 +271,11 @@ impl Call {
 
     pub(crate) fn timeout(&mut self, cx: &mut Cx<'_>) {
         match &self.phase {
-            Phase::Setup(_) | Phase::Answered(_) => {}
+            Phase::Setup(Setup { media_until, .. }) | Phase::Answered(Answered { media_until, .. }) => {
+                if cx.now.instant >= *media_until {
+                    self.end(cx, EndReason::NoMediaPorts);
+                }
+            }
             Phase::Ringing(_) => self.ringing_timeout(cx),
             Phase::Up(_) => self.up_timeout(cx),
             Phase::Ending(_) => self.ending_timeout(cx),

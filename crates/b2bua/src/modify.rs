@@ -7,9 +7,28 @@ use crate::{Cx, Role, sdp_of};
 use bytes::Bytes;
 use sip::ua::{DialogKey, ServerKey};
 use sip::{Draft, Message, Method};
+use std::time::Duration;
 use terms::{EndReason, Leg, MediaCommand};
 
+/// How long a change of the session may take; 64·T1 as for any transaction, and a little for both legs' ACKs.
+pub(crate) const MODIFY_MAX: Duration = Duration::from_secs(40);
+
 impl Call {
+    /// A change that came to no end: the asker is told, and what was agreed before stays in force.
+    pub(crate) fn modify_timeout(&mut self, cx: &mut Cx<'_>) {
+        let Some(modify) = self.modify() else { return };
+        let (client, stage) = (modify.client.take(), modify.stage);
+        if let Some(client) = client {
+            cx.index.clients.remove(&client);
+            cx.ua.cancel(cx.now, client, None);
+        }
+        match stage {
+            // One leg holds an offer that nobody will answer any more.
+            ModifyStage::LateAcking | ModifyStage::LateAnswering => self.end(cx, EndReason::ProtocolError),
+            _ => self.modify_refused(cx, 500),
+        }
+    }
+
     pub(crate) fn modify_asked(&mut self, cx: &mut Cx<'_>, key: ServerKey, by: Leg, request: &Message<'_>) {
         let Phase::Up(up) = &mut self.phase else { return };
         let offer = sdp_of(request);
@@ -26,7 +45,8 @@ impl Call {
         let (source, to_kind) = (up.side(by).source, up.side(by.other()).kind);
         let late = offer.is_none();
         let stage = if late { ModifyStage::Asking { late } } else { ModifyStage::Offering };
-        up.modify = Some(Modify { by, server: key, stage, client: None, cancelled: false });
+        let until = cx.now.instant + MODIFY_MAX;
+        up.modify = Some(Modify { by, server: key, stage, client: None, cancelled: false, until });
         self.own_server(cx, key);
         match offer {
             Some(sdp) => {

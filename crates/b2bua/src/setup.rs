@@ -1,6 +1,6 @@
 //! How a call begins: leg A's offer goes to the media side, then the first round of INVITEs leaves on leg B.
 
-use crate::call::{Call, Expected, Fork, Keys, Phase, Ringing, Setup, Side};
+use crate::call::{Call, Expected, Fork, Keys, MEDIA_WAIT, Phase, Ringing, Setup, Side};
 use crate::{Act, Cx, Role, Start};
 use bytes::Bytes;
 use sip::{Draft, Method};
@@ -15,7 +15,7 @@ impl Call {
         let mut call = Call {
             id: record.call,
             record,
-            phase: Phase::Setup(Setup { invite, a, order }),
+            phase: Phase::Setup(Setup { media_until: cx.now.instant + MEDIA_WAIT, invite, a, order }),
             turn: Turn(1),
             expected: VecDeque::new(),
             media_held: false,

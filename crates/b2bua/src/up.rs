@@ -39,7 +39,8 @@ impl Up {
         let probes = [&self.a_watch, &self.b_watch].into_iter().filter_map(|watch| match watch.probe? {
             Probe::Asked { until } | Probe::Rest { until } => Some(until),
         });
-        probes.chain(self.both_silent_until()).min()
+        let modify = self.modify.as_ref().map(|modify| modify.until);
+        probes.chain(self.both_silent_until()).chain(modify).min()
     }
 
     fn both_silent_until(&self) -> Option<Instant> {
@@ -207,6 +208,9 @@ impl Call {
         let now = cx.now.instant;
         if up.both_silent_until().is_some_and(|at| now >= at) {
             return self.end(cx, EndReason::MediaLost);
+        }
+        if up.modify.as_ref().is_some_and(|modify| now >= modify.until) {
+            self.modify_timeout(cx);
         }
         for leg in [Leg::A, Leg::B] {
             let Phase::Up(up) = &mut self.phase else { return };

@@ -455,6 +455,40 @@ fn a_cancel_while_the_media_side_thinks_ends_it() {
 }
 
 #[test]
+fn a_media_side_that_died_keeps_nobody_waiting() {
+    let mut t = Table::new();
+    t.register("desk-17", "203.0.113.17:5060");
+    t.login(seated(1, 1, 1, 17));
+    t.media_held = true;
+    t.trunk_invites("2001", OFFER);
+    t.run(Duration::from_millis(4_100));
+    assert_eq!(t.heads(udp(TRUNK)), ["100", "503"]);
+    assert_eq!(t.last_record().end, Some(EndReason::NoMediaPorts));
+    t.at_rest();
+}
+
+#[test]
+fn a_change_that_comes_to_no_end_does_not_block_the_next() {
+    let mut t = Table::new();
+    let up = t.call_up();
+    t.receive(udp(TRUNK), &in_dialog("INVITE", &up.a_ok, udp(TRUNK), 2, fresh(), OFFER));
+    let passed = t.one(up.phone);
+    t.receive(up.phone, &reply(&passed, 100, "", None, ""));
+    t.run_s(41);
+    let refused = t.at(udp(TRUNK)).into_iter().find(|one| head(one) == "500").expect("an answer");
+    let again = in_dialog("INVITE", &up.a_ok, udp(TRUNK), 2, fresh(), OFFER);
+    t.receive(udp(TRUNK), &ack_of(&again, &refused));
+    let cancel = t.at(up.phone).remove(0);
+    assert_eq!(head(&cancel), "CANCEL");
+    t.receive(up.phone, &reply(&cancel, 200, "b", None, ""));
+    t.receive(up.phone, &reply(&passed, 487, "b", None, ""));
+    t.at(up.phone);
+    t.receive(udp(TRUNK), &in_dialog("INVITE", &up.a_ok, udp(TRUNK), 3, fresh(), OFFER));
+    assert_eq!(t.heads(up.phone), ["INVITE"]);
+    assert_eq!(t.gateway.calls().len(), 1);
+}
+
+#[test]
 fn an_administrator_hangs_up_and_a_shutdown_ends_everything() {
     let mut t = Table::new();
     let up = t.call_up();
