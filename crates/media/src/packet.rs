@@ -81,7 +81,8 @@ impl Machine {
         if voice {
             me.codec = Some(route.codec);
             digits[0] = digits[0].or_else(|| me.dtmf.voice(now));
-        } else if let Some(payload) = packet.get(rtp.payload..rtp.payload + rtp.octets) {
+        } else if let Some(payload) = packet.get(rtp.payload..rtp.payload + rtp.octets).filter(|_| me.sends) {
+            // On hold a digit reaches nobody, so nobody is told of it.
             let [lost, ended] = me.dtmf.heard(now, rtp.ts, payload);
             digits = [digits[0].or(lost), ended];
         }

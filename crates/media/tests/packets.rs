@@ -300,3 +300,15 @@ fn a_late_offer_is_the_same_with_the_legs_swapped() {
     assert_eq!(d.voice(Leg::A, A, 0, 1, 1, 0).unwrap().0.to, at(B));
     assert_eq!(d.voice(Leg::B, B, 0, 1, 1, 0).unwrap().0.to, at(A));
 }
+
+#[test]
+fn a_digit_pressed_on_hold_reaches_nobody_and_is_not_told() {
+    let mut d = desk();
+    d.up();
+    d.offer(Leg::A, &sdp(A, "8 101", "a=inactive\r\n"), "10.0.0.5");
+    d.answer(Leg::B, &sdp(B, "8 101", ""), "198.51.100.2");
+    assert_eq!(d.send(Leg::A, A, &mut packet(101, 1, 1, 0, &[7, 0x8a, 3, 0x20])), None);
+    d.take();
+    d.release();
+    assert!(matches!(d.one(), MediaEvent::Released { .. }));
+}
