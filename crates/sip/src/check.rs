@@ -46,10 +46,8 @@ impl Message<'_> {
             },
         }
         self.check_addresses()?;
-        if let Some(date) = self.header(Name::Date) {
-            if !is_sip_date(date) {
-                return Err(bad("Malformed Date"));
-            }
+        if self.header(Name::Date).is_some_and(|date| !is_sip_date(date)) {
+            return Err(bad("Malformed Date"));
         }
         self.check_credentials()?;
         self.set_checked();

@@ -76,11 +76,40 @@ pub fn phrase(status: u16) -> &'static str {
         606 => "Not Acceptable",
         607 => "Unwanted",
         608 => "Rejected",
-        0..200 => "Progress",
-        200..300 => "Success",
-        300..400 => "Redirection",
-        400..500 => "Client Error",
-        500..600 => "Server Error",
-        600.. => "Global Failure",
+        _ => match status / 100 {
+            0 | 1 => "Progress",
+            2 => "Success",
+            3 => "Redirection",
+            4 => "Client Error",
+            5 => "Server Error",
+            _ => "Global Failure",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words of rsip's vocabulary, squeezed together, are ours.
+    #[test]
+    fn our_phrases_agree_with_those_of_rsip() {
+        let squeeze =
+            |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric(), "").to_ascii_lowercase();
+        let mut agreed = 0;
+        for status in 100..700u16 {
+            let theirs = rsip::StatusCode::from(status);
+            if matches!(theirs, rsip::StatusCode::Other(..)) {
+                continue;
+            }
+            let text = theirs.to_string();
+            let theirs = squeeze(text.split_once(' ').unwrap().1);
+            agreed += usize::from(theirs == squeeze(phrase(status)));
+        }
+        assert!(agreed >= 60, "{agreed}");
+        assert_eq!(
+            (phrase(199), phrase(299), phrase(699)),
+            ("Early Dialog Terminated", "Success", "Global Failure")
+        );
     }
 }
