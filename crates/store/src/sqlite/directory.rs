@@ -1,6 +1,7 @@
 //! Agents and devices: added by the thousand in one transaction, removed with whatever login stood on them, and followed
 //! by everybody who keeps a copy.
 
+use super::binding_log::Ops;
 use super::{Sqlite, claim, db, failure, no_chance, rows, sql};
 use crate::{AddError, Changes, NewAgent, NewDevice, input};
 use serde_json::json;
@@ -187,8 +188,9 @@ async fn delete_device(
     };
     let remove = sqlx::query(sql::DEVICE_REMOVE).bind(db(id.0));
     if let Some(row) = remove.fetch_optional(&mut *connection).await.map_err(failure)? {
-        let forget = sqlx::query(sql::BINDINGS_OF_DEVICE_DROP).bind(row.get::<String, _>(0));
-        forget.execute(&mut *connection).await.map_err(failure)?;
+        let mut forget = Ops::default();
+        forget.drop_user(row.get(0));
+        forget.append(connection).await?;
     }
     Ok(ended)
 }

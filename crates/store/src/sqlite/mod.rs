@@ -1,5 +1,6 @@
 //! The store in one SQLite file: one writer, a few readers, and every commit on the disk before it is acknowledged.
 
+mod binding_log;
 mod claim;
 mod directory;
 mod rows;
@@ -47,6 +48,8 @@ pub struct Sqlite {
 struct Writer {
     connection: SqliteConnection,
     open: bool,
+    /// Bytes the log of bindings has grown to since it was folded last.
+    log_bytes: usize,
 }
 
 impl Sqlite {
@@ -73,13 +76,14 @@ impl Sqlite {
         })?;
         check_key(&mut connection, &sealer, path).await?;
         directory::prune_changes(&mut connection).await?;
+        let log_bytes = binding_log::length(&mut connection).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY_TIMEOUT)
             .connect_with(options.pragma("query_only", "ON"))
             .await
             .map_err(failure)?;
-        Ok(Sqlite { writer: Mutex::new(Writer { connection, open: false }), readers, sealer })
+        Ok(Sqlite { writer: Mutex::new(Writer { connection, open: false, log_bytes }), readers, sealer })
     }
 
     /// Waits for writes under way and closes the file; its log is folded in.
@@ -233,8 +237,7 @@ impl Store for Sqlite {
         row.as_ref().map(rows::account).transpose()
     }
     async fn bindings(&self) -> Result<Vec<Binding>, StoreError> {
-        let rows = sqlx::query(sql::BINDINGS_ALL).fetch_all(&self.readers).await.map_err(failure)?;
-        rows.iter().map(|row| rows::json(row, 0)).collect()
+        self.read_bindings().await
     }
     async fn logins(&self) -> Result<Vec<Login>, StoreError> {
         let rows = sqlx::query(sql::LOGINS_OPEN).fetch_all(&self.readers).await.map_err(failure)?;

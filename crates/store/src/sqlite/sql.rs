@@ -8,12 +8,17 @@ pub(super) const BEGIN_READ: &str = "BEGIN";
 pub(super) const META_GET: &str = "SELECT value FROM meta WHERE name = ?";
 pub(super) const META_PUT: &str = "INSERT INTO meta (name, value) VALUES (?, ?)";
 
-// Bindings. One statement for a whole batch: every statement costs a hop to the connection's thread and back.
+// Bindings, and the log they are written to first. Many rows in one statement: every statement costs a hop to the
+// connection's thread and back.
 pub(super) const BINDINGS_DROP: &str = "DELETE FROM bindings WHERE (aor, contact) IN
     (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
 pub(super) const BINDINGS_PUT: &str = "INSERT OR REPLACE INTO bindings (aor, contact, instance, reg_id, body)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)";
 pub(super) const BINDINGS_ALL: &str = "SELECT body FROM bindings ORDER BY aor, contact, instance, reg_id";
+pub(super) const BINDING_LOG_ADD: &str = "INSERT INTO binding_log (ops) VALUES (?)";
+pub(super) const BINDING_LOG_ALL: &str = "SELECT seq, ops FROM binding_log ORDER BY seq";
+pub(super) const BINDING_LOG_LENGTH: &str = "SELECT coalesce(sum(length(ops)), 0) FROM binding_log";
+pub(super) const BINDING_LOG_EMPTY: &str = "DELETE FROM binding_log WHERE seq <= ?";
 // '@' is followed by 'A' in ASCII: everything between is this user at some domain.
 pub(super) const BINDINGS_OF_DEVICE_DROP: &str =
     "DELETE FROM bindings WHERE aor >= ?1 || '@' AND aor < ?1 || 'A'";

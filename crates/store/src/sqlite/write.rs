@@ -1,9 +1,10 @@
 //! Group commit: what the core wants kept, many writes in one transaction and in as few statements as there are kinds.
 
+use super::binding_log::{self, FOLD_AT_BYTES, Ops};
 use super::{Sqlite, Writer, failure, rows::spelled, sql};
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
-use terms::{Binding, CallRecord, StoreError, StoreWrite};
+use terms::{CallRecord, StoreError, StoreWrite};
 
 impl Sqlite {
     pub(super) async fn write_batch(&self, batch: Vec<StoreWrite>) -> Vec<Result<(), StoreError>> {
@@ -29,74 +30,68 @@ impl Sqlite {
 }
 
 impl Writer {
+    /// Two statements at most, whatever the size of the batch. Bindings alone are one, which is its own transaction: two
+    /// hops to the connection's thread less.
     async fn write(&mut self, batch: &[StoreWrite]) -> Result<(), StoreError> {
-        self.begin().await?;
-        let outcome = apply(&mut self.connection, batch).await;
-        self.finish(outcome).await
-    }
-}
-
-/// Writes of one batch are independent of each other but for two of the same address of record: then the later one must
-/// find what the earlier one left, so a run ends where an address comes again with something to drop.
-async fn apply(connection: &mut SqliteConnection, batch: &[StoreWrite]) -> Result<(), StoreError> {
-    let mut run = Run::default();
-    for write in batch {
-        match write {
-            StoreWrite::Bindings { aor, put, drop } => {
-                if !drop.is_empty() && run.puts_to(aor.as_str()) {
-                    run.execute(connection).await?;
-                    run = Run::default();
-                }
-                run.drops.extend(drop.iter().map(|contact| (aor.as_str(), contact.as_str())));
-                for binding in put {
-                    run.puts.push(PutRow::new(binding)?);
-                }
+        let (ops, records) = gather(batch)?;
+        if records.is_empty() {
+            if self.open {
+                self.rollback().await;
             }
-            StoreWrite::Record(record) => run.records.push(record),
+            self.log_bytes += ops.append(&mut self.connection).await?;
+        } else {
+            self.begin().await?;
+            let outcome = apply(&mut self.connection, ops, &records).await;
+            self.log_bytes += self.finish(outcome).await?;
         }
-    }
-    run.execute(connection).await
-}
-
-#[derive(Default)]
-struct Run<'a> {
-    drops: Vec<(&'a str, &'a str)>,
-    puts: Vec<PutRow<'a>>,
-    records: Vec<&'a CallRecord>,
-}
-
-/// Address of record, contact, instance, reg-id, body: the columns in the order of `sql::BINDINGS_PUT`.
-#[derive(Serialize)]
-struct PutRow<'a>(&'a str, &'a str, &'a str, u32, String);
-
-impl<'a> PutRow<'a> {
-    fn new(binding: &'a Binding) -> Result<PutRow<'a>, StoreError> {
-        let instance = binding.instance.as_deref().unwrap_or("");
-        Ok(PutRow(binding.aor.as_str(), &binding.contact, instance, binding.reg_id, text(binding)?))
-    }
-}
-
-impl Run<'_> {
-    fn puts_to(&self, aor: &str) -> bool {
-        self.puts.iter().any(|row| row.0 == aor)
-    }
-
-    async fn execute(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        if !self.drops.is_empty() {
-            let drop = sqlx::query(sql::BINDINGS_DROP).bind(text(&self.drops)?);
-            drop.execute(&mut *connection).await.map_err(failure)?;
-        }
-        if !self.puts.is_empty() {
-            let put = sqlx::query(sql::BINDINGS_PUT).bind(text(&self.puts)?);
-            put.execute(&mut *connection).await.map_err(failure)?;
-        }
-        if !self.records.is_empty() {
-            let rows = self.records.iter().map(|record| record_row(record)).collect::<Result<Vec<_>, _>>()?;
-            let put = sqlx::query(sql::RECORDS_PUT).bind(text(&rows)?);
-            put.execute(&mut *connection).await.map_err(failure)?;
+        if self.log_bytes >= FOLD_AT_BYTES {
+            self.fold().await;
         }
         Ok(())
     }
+
+    /// What was written is safe in the log already; a fold that fails is tried again after as much again.
+    async fn fold(&mut self) {
+        let bytes = std::mem::take(&mut self.log_bytes);
+        let folded = match self.begin().await {
+            Ok(()) => {
+                let outcome = binding_log::fold(&mut self.connection).await;
+                self.finish(outcome).await
+            }
+            Err(error) => Err(error),
+        };
+        match folded {
+            Ok(()) => tracing::debug!(bytes, "log of bindings folded"),
+            Err(error) => tracing::error!(bytes, %error, "log of bindings not folded"),
+        }
+    }
+}
+
+/// The batch as the log of bindings writes it, and its records as rows.
+fn gather(batch: &[StoreWrite]) -> Result<(Ops, Vec<serde_json::Value>), StoreError> {
+    let mut ops = Ops::default();
+    let mut records = Vec::new();
+    for write in batch {
+        match write {
+            StoreWrite::Bindings { aor, put, drop } => {
+                drop.iter().for_each(|contact| ops.drop_contact(aor, contact));
+                put.iter().try_for_each(|binding| ops.put(binding))?;
+            }
+            StoreWrite::Record(record) => records.push(record_row(record)?),
+        }
+    }
+    Ok((ops, records))
+}
+
+/// How many bytes the log of bindings grew by.
+async fn apply(
+    connection: &mut SqliteConnection,
+    ops: Ops,
+    records: &[serde_json::Value],
+) -> Result<usize, StoreError> {
+    let put = sqlx::query(sql::RECORDS_PUT).bind(text(&records)?);
+    put.execute(&mut *connection).await.map_err(failure)?;
+    ops.append(connection).await
 }
 
 fn text<T: Serialize>(value: &T) -> Result<String, StoreError> {

@@ -309,3 +309,28 @@ pub async fn everything_is_busy<S: Store>(kit: &Kit<S>) {
     assert!(matches!(claimed, Err(StoreError::Busy(_))), "{claimed:?}");
     assert_eq!(kit.store.bindings().await.unwrap(), [], "readers are not held up");
 }
+
+/// Enough of them that a store which writes a log has folded it more than once.
+pub async fn many_refreshes_leave_one_row_each<S: Store>(kit: &Kit<S>) {
+    const PHONES: u32 = 100;
+    const ROUNDS: u32 = 900;
+    let desk = kit.phones(&["desk-7"]).await[0];
+    for round in 1..=ROUNDS {
+        let mut batch: Vec<_> =
+            (0..PHONES).map(|n| put(&format!("desk-{n}"), "sip:a@192.0.2.1", round, &[])).collect();
+        if round == ROUNDS / 2 {
+            // These stay away from here on, also through a fold.
+            kit.store.remove_device(desk, WallTime(1)).await.unwrap();
+        }
+        if round >= ROUNDS / 2 {
+            batch
+                .retain(|write| !matches!(write, StoreWrite::Bindings { aor, .. } if aor.user() == "desk-7"));
+            batch.push(drop_only("desk-8", "sip:a@192.0.2.1"));
+        }
+        assert!(kit.store.write(batch).await.iter().all(Result::is_ok));
+    }
+    let all = kit.store.bindings().await.unwrap();
+    assert_eq!(all.len(), PHONES as usize - 2);
+    assert!(all.iter().all(|binding| binding.cseq == ROUNDS));
+    assert!(!all.iter().any(|binding| ["desk-7", "desk-8"].contains(&binding.aor.user())));
+}
