@@ -185,8 +185,10 @@ impl Registrar {
                 continue;
             }
             let old = self.table.all(&aor);
-            let new = self.table.bindings(now, &aor);
-            for gone in old.iter().filter(|o| !new.iter().any(|n| table::key(n) == table::key(o))) {
+            let alive = self.table.bindings(now, &aor);
+            let (new, gone): (Vec<_>, Vec<_>) =
+                old.iter().cloned().partition(|o| alive.iter().any(|n| table::key(n) == table::key(o)));
+            for gone in &gone {
                 self.table.remove(gone);
             }
             self.table.reindex(&aor, true);

@@ -137,6 +137,8 @@ impl Peer {
         for call in &mut self.calls {
             call.phase = Phase::Ended;
             call.stream = None;
+            // The next life of the phone counts its transactions anew.
+            (call.invite_sent, call.invite_got, call.reinvite, call.dialog) = (None, None, None, None);
         }
     }
 
