@@ -8,5 +8,7 @@ mod desk;
 mod lab;
 mod page;
 mod rtp;
+#[path = "../edge/client.rs"]
+mod sip_client;
 mod sipp;
 mod takeover;
