@@ -15,6 +15,8 @@ pub fn phone(hotseat: &Hotseat, name: &str, answer: &str, plays: &[i16]) -> Bare
 
 pub fn phone_over(hotseat: &Hotseat, name: &str, answer: &str, plays: &[i16], transport: &str) -> Baresip {
     hotseat.add_phone(name, SECRET);
+    // The running gateway reads what the command line added within a tenth of a second.
+    std::thread::sleep(Duration::from_millis(400));
     let mut phone = Baresip::start(
         &hotseat.folder,
         &Account {

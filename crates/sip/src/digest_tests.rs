@@ -31,7 +31,7 @@ impl Scene {
         }
     }
     fn challenge(&mut self, now: WallTime, stale: bool) -> Result<(), NoAnswer> {
-        let lines = self.guard.challenges(now, &flow(1), stale);
+        let lines = self.guard.challenges(now, &flow(1), stale, false);
         self.hear(&lines)
     }
     fn hear(&mut self, lines: &[String]) -> Result<(), NoAnswer> {
@@ -99,7 +99,7 @@ fn a_phone_that_knows_its_secret_comes_in_and_may_stay_on_one_nonce() {
 fn md5_comes_first_for_browsers_and_last_or_never_for_others() {
     let mut guard = Guard::new("r", KEY);
     let algorithms = |guard: &mut Guard, transport| {
-        let lines = guard.challenges(NOW, &Flow { transport, ..flow(1) }, false);
+        let lines = guard.challenges(NOW, &Flow { transport, ..flow(1) }, false, false);
         let algorithm = |l: &String| AuthHeader::parse(l).unwrap().get("algorithm").unwrap().to_owned();
         lines.iter().map(algorithm).collect::<Vec<_>>()
     };
@@ -143,7 +143,7 @@ fn a_wrong_secret_and_an_unknown_name_are_told_the_same() {
     let answer = s.answer();
     assert_eq!(s.check(NOW, &flow(1), &answer), Verdict::Wrong { username: "nobody".into() });
     // The same nonce again without `stale` means no; the phone does not go on guessing.
-    let lines = vec![s.guard.challenges(NOW, &flow(1), false).remove(0)];
+    let lines = vec![s.guard.challenges(NOW, &flow(1), false, false).remove(0)];
     s.hear(&lines).unwrap();
     s.answer();
     assert_eq!(s.hear(&lines), Err(NoAnswer::Refused));
@@ -203,4 +203,14 @@ fn a_trunk_answers_its_own_realm_only_and_the_strongest_it_knows() {
     let answer = s.answer();
     assert!(answer.contains("opaque=\"o\"") && !answer.contains("qop="), "{answer}");
     assert_eq!(s.hear(&[odd]), Err(NoAnswer::NothingUsable));
+}
+
+#[test]
+fn a_peer_that_trips_over_sha_256_is_offered_md5_alone_unless_md5_is_forbidden() {
+    let mut guard = Guard::new("hotseat.test", [7; 32]);
+    let lines = guard.challenges(NOW, &flow(1), false, true);
+    assert!(lines.len() == 1 && lines[0].contains("algorithm=MD5"), "{lines:?}");
+    guard.allow_md5 = false;
+    let lines = guard.challenges(NOW, &flow(1), false, true);
+    assert!(lines.len() == 1 && lines[0].contains("algorithm=SHA-256"), "{lines:?}");
 }

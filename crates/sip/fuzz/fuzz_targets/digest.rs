@@ -27,5 +27,5 @@ fuzz_target!(|text: &str| {
             assert!(!value.contains(['\r', '\n']));
         }
     }
-    assert!(!guard.challenges(now, &flow, false).is_empty());
+    assert!(!guard.challenges(now, &flow, false, false).is_empty());
 });
