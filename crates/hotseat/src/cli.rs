@@ -76,6 +76,15 @@ pub enum Cmd {
         #[arg(long)]
         full: bool,
     },
+    /// Live through random worlds of phones, agents, calls and faults in simulated time; quiet when nothing is wrong.
+    Sim {
+        /// How many worlds.
+        #[arg(long, default_value_t = 200)]
+        seeds: u64,
+        /// The first seed; a failure names its seed, and `--seeds 1 --from SEED` shows it again.
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+    },
 }
 
 const READY: &str = "When it listens it prints one line:\n  \

@@ -10,6 +10,7 @@ mod phones;
 mod place;
 mod route;
 mod serve;
+mod sim;
 mod trace;
 
 use clap::Parser;
@@ -54,6 +55,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Cmd::Logins { what } => runtime()?.block_on(logins::run(&place, json, what))?,
         Cmd::Calls { limit } => runtime()?.block_on(logins::calls(&place, json, limit))?,
         Cmd::Route { number, from } => runtime()?.block_on(route::run(&place, json, &number, &from))?,
+        Cmd::Sim { seeds, from } => return Ok(sim::run(json, seeds, from)),
         Cmd::Trace { pcap, only, full } => {
             let wish = trace::Wish { only, full, json };
             match pcap {
