@@ -340,6 +340,7 @@ impl Gateway {
             self.trunk_flows.remove(&flow.peer);
         }
         self.ua.flow_closed(now, flow);
+        self.forget_queued(now, flow);
         for aor in self.registrar.flow_closed(flow) {
             self.suspect(now, &aor, flow);
         }

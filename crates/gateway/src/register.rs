@@ -8,7 +8,7 @@ use sip::ua::ServerKey;
 use sip::{Draft, Message, Name};
 use smallvec::SmallVec;
 use std::fmt::Write;
-use terms::{Aor, Binding, DeviceId, Flow, Now, StoreError, StoreWrite};
+use terms::{Aor, Binding, DeviceId, Flow, Liveness, Now, StoreError, StoreWrite};
 
 /// REGISTERs of one address of record that wait for an earlier one to be written; another gets 503.
 const QUEUED_MAX: usize = 4;
@@ -113,6 +113,14 @@ impl Gateway {
                 self.heard_of(put);
                 let bindings = self.registrar.commit(now, write);
                 self.phone_has(now, aor, !bindings.is_empty());
+                // Its connection may have closed while the row was on its way to the disk.
+                let born_suspect = |(one, live): &(Binding, Liveness)| {
+                    *live == Liveness::Suspect && put.iter().any(|put| put.flow == one.flow)
+                };
+                let suspect = self.registrar.contacts(now, aor).into_iter().find(born_suspect);
+                if let Some((binding, _)) = suspect {
+                    self.suspect(now, aor, binding.flow);
+                }
                 self.registered(now, key, &bindings, outbound, path);
             }
             Err(_) => {
@@ -121,6 +129,24 @@ impl Gateway {
             }
         }
         self.next_queued(now, aor);
+    }
+
+    /// The connection is gone, and with it the wish to be reached over it.
+    pub(crate) fn forget_queued(&mut self, now: Now, flow: Flow) {
+        let mut gone: SmallVec<[ServerKey; 4]> = SmallVec::new();
+        self.queued.table.retain(|_, queue| {
+            queue.retain(|asked| {
+                let stays = asked.register.flow != flow;
+                if !stays {
+                    gone.push(asked.key);
+                }
+                stays
+            });
+            !queue.is_empty()
+        });
+        for key in gone {
+            self.busy(now, key);
+        }
     }
 
     fn next_queued(&mut self, now: Now, aor: &Aor) {

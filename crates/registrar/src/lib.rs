@@ -84,6 +84,9 @@ pub struct Registrar {
 struct Writing {
     heard: Now,
     adds: usize,
+    flow: Flow,
+    /// The connection it came over closed meanwhile: what becomes true is suspect from the start.
+    closed: bool,
 }
 
 impl Registrar {
@@ -107,7 +110,10 @@ impl Registrar {
                     return Registered::Refused { status: 503, why: "too many registered phones" };
                 }
                 self.promised += adds;
-                self.writing.insert(request.aor.clone(), Writing { heard: now, adds });
+                self.writing.insert(
+                    request.aor.clone(),
+                    Writing { heard: now, adds, flow: request.flow, closed: false },
+                );
                 Registered::AfterWrite(rules::write(&request.aor, &old, new))
             }
         }
@@ -117,16 +123,16 @@ impl Registrar {
     pub fn commit(&mut self, now: Now, write: &StoreWrite) -> Vec<Binding> {
         let StoreWrite::Bindings { aor, put, drop } = write else { return Vec::new() };
         // Lifetimes count from the request, however long the disk took and whatever happened to the wall clock meanwhile.
-        let heard = self.stop_writing(aor).unwrap_or(now);
+        let writing = self.stop_writing(aor);
+        let heard = writing.as_ref().map_or(now, |w| w.heard);
+        let closed = writing.filter(|w| w.closed).map(|w| w.flow);
         for contact in drop {
             self.table.remove_contact(aor, contact);
         }
         for binding in put {
-            self.table.put(
-                binding.clone(),
-                heard.instant + binding.expires.since(heard.wall),
-                Liveness::Live,
-            );
+            let until = heard.instant + binding.expires.since(heard.wall);
+            let liveness = if closed == Some(binding.flow) { Liveness::Suspect } else { Liveness::Live };
+            self.table.put(binding.clone(), until, liveness);
         }
         self.table.reindex(aor, true);
         self.table.bindings(now, aor)
@@ -138,10 +144,10 @@ impl Registrar {
         self.table.reindex(aor, true);
     }
 
-    fn stop_writing(&mut self, aor: &Aor) -> Option<Now> {
+    fn stop_writing(&mut self, aor: &Aor) -> Option<Writing> {
         let writing = self.writing.remove(aor)?;
         self.promised = self.promised.saturating_sub(writing.adds);
-        Some(writing.heard)
+        Some(writing)
     }
 
     /// From the store at start. UDP is believed, streams are suspect (their connections are gone). What expired while we
@@ -167,8 +173,12 @@ impl Registrar {
         self.table.with_liveness(now, aor)
     }
 
-    /// Contacts of this flow become suspect; returns the addresses of record to probe.
+    /// Contacts of this flow become suspect, those being written as soon as they are true; returns the addresses of record
+    /// to probe.
     pub fn flow_closed(&mut self, flow: Flow) -> Vec<Aor> {
+        for writing in self.writing.values_mut().filter(|w| w.flow == flow) {
+            writing.closed = true;
+        }
         self.table.suspect_flow(flow)
     }
 

@@ -398,6 +398,20 @@ fn a_closed_stream_is_suspected_probed_and_either_heals_or_is_left_out() {
     assert!(r.flow_closed(stream(2)).is_empty());
 }
 
+#[test]
+fn a_stream_that_closes_while_its_register_is_written_leaves_a_suspect() {
+    let mut r = Registrar::new(limits());
+    for (n, closes) in [(2, stream(2)), (4, stream(99))] {
+        let request = Register { flow: stream(n), ..request("a", n as u32, vec![ask("sip:a@h")]) };
+        let Registered::AfterWrite(write) = r.register(at(n), &request) else { panic!() };
+        r.flow_closed(closes);
+        r.commit(at(n), &write);
+        let suspect = r.lookup(at(n), &aor()).iter().any(|(_, liveness)| *liveness == Liveness::Suspect);
+        assert_eq!(suspect, closes == stream(n));
+    }
+    r.check_indexes().unwrap();
+}
+
 /// Thousands of random requests, expiries, failures and closed streams: after each, indexes equal a rebuild, the limits
 /// hold, and a second table fed only with the writes (as the store is) holds the same rows.
 #[test]

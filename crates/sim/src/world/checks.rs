@@ -59,7 +59,8 @@ impl Watch {
     /// The gateway sent something.
     pub fn sent(&mut self, flow: Flow, bytes: &[u8]) {
         if flow.transport.is_reliable() && !self.streams.contains(&flow) {
-            self.violate(format!("something was sent on the closed flow {flow}"));
+            let line = super::ladder::sip_line(bytes);
+            self.violate(format!("sent on the closed flow {flow}: {line}"));
         }
         let Ok(message) = Message::parse(bytes) else {
             self.violate(format!(
