@@ -34,12 +34,21 @@ const MODULES: [&str; 9] =
 impl Baresip {
     /// Starts one that plays `play` when in a call and records both directions.
     pub fn start(folder: &Path, account: &Account<'_>, play: &[i16]) -> Baresip {
+        // A port that was free when it was looked up may be somebody's a moment later: another try has others.
+        (0..3)
+            .find_map(|_| Baresip::try_start(folder, account, play))
+            .unwrap_or_else(|| panic!("baresip does not answer at its control port, three times"))
+    }
+
+    fn try_start(folder: &Path, account: &Account<'_>, play: &[i16]) -> Option<Baresip> {
         let folder = folder.join(format!("{}-{}", account.name, std::process::id()));
         std::fs::create_dir_all(folder.join("rec")).expect("a folder for the phone");
         let wav = folder.join("play.wav");
         audio::write_wav(&wav, play).expect("the phone's sound");
         let sip_port = free_port();
-        let control_port = free_port();
+        let control_port = std::iter::repeat_with(free_port)
+            .find(|port| port.abs_diff(sip_port) > 1)
+            .expect("an endless supply of ports");
         let mut config = format!(
             "sip_listen 127.0.0.1:{sip_port}\nnet_interface 127.0.0.1\naudio_source aufile,{}\n\
              audio_player aubridge,{}\nausrc_srate 8000\nausrc_channels 1\nauplay_srate 8000\nauplay_channels 1\n\
@@ -67,7 +76,7 @@ impl Baresip {
         std::fs::write(folder.join("accounts"), line).expect("the phone's account");
         std::fs::write(folder.join("contacts"), "").expect("an empty contact list");
         let log = std::fs::File::create(folder.join("log")).expect("a log");
-        let child = Command::new("baresip")
+        let mut child = Command::new("baresip")
             .arg("-f")
             .arg(&folder)
             .stdin(Stdio::null())
@@ -75,9 +84,13 @@ impl Baresip {
             .stderr(log)
             .spawn()
             .expect("baresip is installed (scripts/test installs it)");
-        let control = connect(control_port, &folder);
+        let Some(control) = connect(control_port) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        };
         control.set_read_timeout(Some(Duration::from_millis(50))).expect("a read timeout");
-        Baresip { child, control, pending: Vec::new(), said: Vec::new(), folder }
+        Some(Baresip { child, control, pending: Vec::new(), said: Vec::new(), folder })
     }
 
     /// Sends one command of its menu, such as `dial`, `hangup`, `hold`, `accept`.
@@ -158,18 +171,13 @@ impl Drop for Baresip {
     }
 }
 
-fn connect(port: u16, folder: &Path) -> TcpStream {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => return stream,
-            Err(e) if Instant::now() > deadline => {
-                panic!(
-                    "baresip does not answer: {e}\n{}",
-                    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
-                )
-            }
-            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+fn connect(port: u16) -> Option<TcpStream> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
+            return Some(stream);
         }
+        std::thread::sleep(Duration::from_millis(50));
     }
+    None
 }
