@@ -32,6 +32,18 @@ impl Hotseat {
 
     /// The same, with these lines in `security.toml`.
     pub fn start_with(security: &str) -> Hotseat {
+        // A port that was free when it was looked up may be somebody's a moment later: another try has others.
+        let mut hotseat = Hotseat::prepare(security);
+        while let Err(why) = hotseat.try_run() {
+            static TRIES: AtomicU32 = AtomicU32::new(0);
+            assert!(TRIES.fetch_add(1, Ordering::Relaxed) < 3, "{why}");
+            hotseat = Hotseat::prepare(security);
+        }
+        hotseat
+    }
+
+    /// The folder and the ports, before anything runs.
+    fn prepare(security: &str) -> Hotseat {
         let folder = fresh_folder();
         let config = folder.join("sip-config");
         std::fs::create_dir_all(&config).expect("a configuration folder");
@@ -39,7 +51,8 @@ impl Hotseat {
         let write = |name: &str, text: String| {
             std::fs::write(config.join(name), text).expect("a configuration file");
         };
-        let rtp = 20_000 + (std::process::id() as u16 % 40) * 1000;
+        // Below the ports the system hands out by itself, where the SIP port of this world came from.
+        let rtp = 20_000 + (std::process::id() % 12) as u16 * 1000;
         write(
             "gateway.toml",
             format!(
@@ -65,20 +78,22 @@ impl Hotseat {
                 .to_owned(),
         );
         write("security.toml", security.to_owned());
-        let mut hotseat = Hotseat {
+        Hotseat {
             child: None,
             folder,
             config,
             sip: SocketAddr::from(([127, 0, 0, 1], sip)),
             https: format!("https://127.0.0.1:{https}"),
             trunk: SocketAddr::from(([127, 0, 0, 1], trunk)),
-        };
-        hotseat.run();
-        hotseat
+        }
     }
 
     /// Starts the process and waits for its ready line.
     pub fn run(&mut self) {
+        self.try_run().unwrap_or_else(|why| panic!("{why}"));
+    }
+
+    fn try_run(&mut self) -> Result<(), String> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -95,10 +110,14 @@ impl Hotseat {
         let mut line = String::new();
         let stdout = child.stdout.take().expect("a pipe was asked for");
         BufReader::new(stdout).read_line(&mut line).expect("a ready line");
-        let ready: serde_json::Value = serde_json::from_str(&line)
-            .unwrap_or_else(|e| panic!("no ready line but {line:?} ({e})\n{}", self.log()));
-        assert_eq!(ready["ready"], true, "{line}");
         self.child = Some(child);
+        match serde_json::from_str::<serde_json::Value>(&line) {
+            Ok(ready) if ready["ready"] == true => Ok(()),
+            _ => {
+                self.kill();
+                Err(format!("no ready line but {line:?}\n{}", self.log()))
+            }
+        }
     }
 
     /// kill -9, and a new process on the same folder.
