@@ -3,22 +3,34 @@
 use crate::core::CoreHandle;
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsConfig, from_tcp_rustls};
+use futures_util::future::BoxFuture;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use terms::BrowserAdmission;
 use tower_http::limit::RequestBodyLimitLayer;
 
 /// No request of ours carries more; a login is under a kilobyte.
 const BODY_MAX: usize = 64 * 1024;
 /// A core that does not answer within this is not ready for calls.
 const READY_MAX: Duration = Duration::from_secs(1);
+
+/// Tells what the headers of a WebSocket's upgrade are worth: whose session, if any. Only whoever keeps the sessions knows.
+pub type Admit = Arc<dyn Fn(Parts) -> BoxFuture<'static, BrowserAdmission> + Send + Sync>;
+
+/// What the caller brings for HTTPS: the agents' API, and the word on who a WebSocket belongs to.
+pub struct Web {
+    pub api: Router,
+    pub admit: Admit,
+}
 
 /// What `/readyz` looks at.
 #[derive(Clone)]

@@ -18,5 +18,6 @@ pub mod tap;
 mod tcp;
 
 pub use config::Config;
+pub use https::{Admit, Web};
 pub use serve::{Ready, Service, start};
 pub use sys::end_with_the_reader;

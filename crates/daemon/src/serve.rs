@@ -4,12 +4,12 @@ use crate::bind::{self, Sockets};
 use crate::config::Config;
 use crate::core::{self, Clock, CoreHandle, CoreParts, MediaDoor, Post};
 use crate::desk_core::DeskCore;
+use crate::https::Web;
 use crate::streams::Streams;
 use crate::tap::Tap;
 use crate::tcp::{self, Edge};
 use crate::{certs, control, https, store_task, sync};
 use anyhow::Context;
-use axum::Router;
 use gateway::{Command, GatewayConfig};
 use serde::Serialize;
 use sip::ua::Local;
@@ -52,11 +52,11 @@ pub struct Service {
     core_ended: tokio::task::JoinHandle<std::thread::Result<()>>,
 }
 
-/// Starts everything. `api` makes the agents' HTTP API for the running core; `media` starts the media workers.
+/// Starts everything. `web` makes the agents' HTTP API for the running core; `media` starts the media workers.
 pub async fn start<S: Store>(
     config: Config,
     store: Arc<S>,
-    api: impl FnOnce(DeskCore) -> Router,
+    web: impl FnOnce(DeskCore) -> Web,
     media: impl FnOnce(CoreHandle) -> std::io::Result<MediaDoor>,
 ) -> anyhow::Result<Service> {
     certs::install_provider();
@@ -100,7 +100,7 @@ pub async fn start<S: Store>(
         data: config.data_dir.display().to_string(),
         pid: std::process::id(),
     };
-    let mut web = Vec::new();
+    let mut servers = Vec::new();
     let mut public_url = config.public_url.clone();
     if let Some(listener) = sockets.https {
         let (certificate, key) = certs::files(&config)?;
@@ -111,9 +111,10 @@ pub async fn start<S: Store>(
             public_url = format!("https://{address}");
         }
         let readiness = https::Readiness { core: core.clone(), draining: draining.clone() };
-        let app = https::app(api(desk.clone()), desktop::router(), readiness);
+        let Web { api, admit: _ } = web(desk.clone());
+        let app = https::app(api, desktop::router(), readiness);
         let handle = axum_server::Handle::new();
-        web.push(handle.clone());
+        servers.push(handle.clone());
         tokio::spawn(async move {
             if let Err(error) = https::serve(listener, tls, app, handle).await {
                 tracing::error!(%error, "https stopped");
@@ -123,7 +124,7 @@ pub async fn start<S: Store>(
     if let Some(listener) = sockets.http {
         ready.http = Some(format!("http://{}", listener.local_addr()?));
         let handle = axum_server::Handle::new();
-        web.push(handle.clone());
+        servers.push(handle.clone());
         tokio::spawn(async move {
             if let Err(error) = https::serve_insecure(listener, public_url, handle).await {
                 tracing::error!(%error, "http stopped");
@@ -138,7 +139,7 @@ pub async fn start<S: Store>(
     }
     // The core has taken its sockets when it answers; only then is «ready» true.
     core.query(|_, _| ()).await.context("the core did not start")?;
-    Ok(Service { ready, desk, draining, drain_max: config.drain_max, web, writer, core_ended })
+    Ok(Service { ready, desk, draining, drain_max: config.drain_max, web: servers, writer, core_ended })
 }
 
 fn gateway_config(config: &Config, sockets: &Sockets) -> anyhow::Result<GatewayConfig> {

@@ -55,7 +55,7 @@ fn accepted(stream: TcpStream, peer: SocketAddr, edge: &Edge) {
     let line = edge.streams.open(flow);
     let edge = edge.clone();
     tokio::spawn(async move {
-        edge.core.post_stream(Post::FlowOpened { flow }).await;
+        edge.core.post_stream(Post::FlowOpened { flow, browser: None }).await;
         carry(stream, line, &edge).await;
         edge.streams.dismiss(peer.ip());
     });
@@ -70,7 +70,7 @@ pub async fn connect_wanted(mut wanted: mpsc::Receiver<Line>, edge: Edge) {
             let flow = line.flow;
             match timeout(CONNECT_MAX, TcpStream::connect(flow.peer)).await {
                 Ok(Ok(stream)) => {
-                    edge.core.post_stream(Post::FlowOpened { flow }).await;
+                    edge.core.post_stream(Post::FlowOpened { flow, browser: None }).await;
                     carry(stream, line, &edge).await;
                 }
                 _ => {

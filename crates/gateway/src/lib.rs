@@ -9,9 +9,9 @@ use sip::ua::{Expired, Local, Received, Timers, Ua, UaConfig};
 use std::collections::VecDeque;
 use std::time::Duration;
 use terms::{
-    Activity, AgentId, Audience, Binding, CallId, DeviceId, DirectoryChange, EndReason, Flow, Instant, Login,
-    MediaCommand, MediaEvent, Notice, Now, PhoneState, StoreError, StoreTicket, StoreWrite, TakeoverPolicy,
-    WallTime, WhyClosed,
+    Activity, AgentId, Audience, Binding, BrowserFlow, CallId, DeviceId, DirectoryChange, EndReason, Flow,
+    Instant, Login, MediaCommand, MediaEvent, Notice, Now, PhoneState, StoreError, StoreTicket, StoreWrite,
+    TakeoverPolicy, WallTime, WhyClosed,
 };
 
 mod auth;
@@ -33,8 +33,10 @@ pub use plan::DialPlan;
 pub enum Input<'a> {
     /// `deadline()` has come.
     Timeout,
+    /// A stream is open. `browser` where it is a WebSocket that came with the session of a login.
     FlowOpened {
         flow: Flow,
+        browser: Option<BrowserFlow>,
     },
     FlowClosed {
         flow: Flow,

@@ -5,11 +5,12 @@ use crate::place;
 use daemon::core::{CoreHandle, MediaDoor, Post};
 use daemon::desk_core::DeskCore;
 use daemon::media::MediaHandle;
-use daemon::{Config, Service};
+use daemon::{Config, Service, Web};
 use media::MediaConfig;
 use std::io::Write;
 use std::sync::Arc;
 use store::Sqlite;
+use terms::BrowserAdmission;
 
 pub async fn run(place: &Place) -> anyhow::Result<()> {
     let config = place::config(place)?;
@@ -44,7 +45,10 @@ pub async fn start(
     daemon::start(
         config,
         store,
-        |desk: DeskCore| auth::router(auth::Auth::new(rows, Arc::new(desk), settings)),
+        |desk: DeskCore| {
+            let auth = auth::Auth::new(rows, Arc::new(desk), settings);
+            Web { api: auth::router(auth), admit: Arc::new(|parts| Box::pin(admit(parts))) }
+        },
         move |core: CoreHandle| -> std::io::Result<MediaDoor> {
             let tell = core.clone();
             let workers =
@@ -53,6 +57,14 @@ pub async fn start(
         },
     )
     .await
+}
+
+/// A WebSocket without a session authenticates by digest. Sessions open none yet.
+async fn admit(parts: http::request::Parts) -> BrowserAdmission {
+    match parts.headers.contains_key(http::header::COOKIE) {
+        false => BrowserAdmission::Anonymous,
+        true => BrowserAdmission::Refused(403),
+    }
 }
 
 fn media_config(config: &Config) -> MediaConfig {

@@ -1,5 +1,6 @@
 //! A flow is the way back to a peer: for UDP a pair of addresses, for a stream one connection (RFC 5626 §3.1).
 
+use crate::{AgentId, Epoch, LoginId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -104,6 +105,24 @@ impl FromStr for Flow {
         };
         Ok(Flow { transport, local, peer, connection })
     }
+}
+
+/// The login whose session cookie came with a WebSocket. Good for as long as that login's row has no end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct BrowserFlow {
+    pub login: LoginId,
+    pub agent: AgentId,
+    pub epoch: Epoch,
+}
+
+/// What the headers of a WebSocket's upgrade are worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BrowserAdmission {
+    /// No session came along: whoever it is must authenticate by digest, like a phone.
+    Anonymous,
+    Browser(BrowserFlow),
+    /// A session that is over, or a page that is not ours: this HTTP status, and no WebSocket.
+    Refused(u16),
 }
 
 /// Why a flow ended, for the log and for whoever waited on it.

@@ -25,7 +25,7 @@ pub use directory::{
     Agent, CodecName, Device, DirectoryChange, Ha1, Trunk, TrunkAddress, TrunkMatch, Typology,
 };
 pub use end::EndReason;
-pub use flow::{ConnectionId, Flow, FlowParseError, Transport, WhyClosed};
+pub use flow::{BrowserAdmission, BrowserFlow, ConnectionId, Flow, FlowParseError, Transport, WhyClosed};
 pub use ids::{AgentId, CallId, DeviceId, Epoch, LoginId, StoreTicket, TrunkId};
 pub use login::{Login, LoginEnd, LoginEndReason, Place, TakeoverPolicy};
 pub use media::{Leg, LegFigures, MediaCommand, MediaEvent, MediaFailure, PortKind, Turn};

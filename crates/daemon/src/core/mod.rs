@@ -13,7 +13,9 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
-use terms::{Binding, DirectoryChange, Flow, Login, MediaEvent, Now, StoreError, StoreTicket, WhyClosed};
+use terms::{
+    Binding, BrowserFlow, DirectoryChange, Flow, Login, MediaEvent, Now, StoreError, StoreTicket, WhyClosed,
+};
 
 /// Messages from streams that wait for the core. Past it they are dropped and counted; SIP sends again.
 const STREAM_QUEUE_MAX: usize = 16_384;
@@ -31,6 +33,7 @@ pub enum Post {
     },
     FlowOpened {
         flow: Flow,
+        browser: Option<BrowserFlow>,
     },
     FlowClosed {
         flow: Flow,

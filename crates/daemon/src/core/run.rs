@@ -177,7 +177,7 @@ impl Core {
                 self.tap.message(now, Way::In, flow, &bytes);
                 gateway.handle(now, Input::Received { flow, bytes: &bytes });
             }
-            Post::FlowOpened { flow } => gateway.handle(now, Input::FlowOpened { flow }),
+            Post::FlowOpened { flow, browser } => gateway.handle(now, Input::FlowOpened { flow, browser }),
             Post::FlowClosed { flow, why } => gateway.handle(now, Input::FlowClosed { flow, why }),
             Post::Media(event) => gateway.handle(now, Input::Media(event)),
             Post::Logins(rows) => rows.into_iter().for_each(|row| gateway.handle(now, Input::Login(row))),

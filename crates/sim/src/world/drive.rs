@@ -110,7 +110,7 @@ impl Inner {
             }
             Under::FlowOpened { life, flow } if life == self.life => {
                 self.watch.streams.insert(flow);
-                self.tell(now, Input::FlowOpened { flow });
+                self.tell(now, Input::FlowOpened { flow, browser: None });
             }
             Under::FlowClosed { life, flow, why } if life == self.life => {
                 self.watch.closed(flow);
