@@ -22,4 +22,4 @@ pub mod sdp;
 mod stream;
 mod watch;
 
-pub use machine::{Forward, Machine, MediaConfig, Share, SocketOp};
+pub use machine::{Forward, Machine, MediaConfig, Share, SocketOp, Transmit, Via};

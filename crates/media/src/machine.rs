@@ -70,13 +70,42 @@ impl MediaConfig {
     }
 }
 
-/// Send the first `len` bytes of the packet from our `port` to `to`.
+/// How a packet travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Via {
+    #[default]
+    Udp,
+    /// A frame of a connection a browser opened to us (RFC 6544, RFC 4571).
+    Tcp,
+}
+
+/// Send the first `len` bytes of the buffer from our `port` to `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
     pub port: u16,
     pub to: SocketAddr,
     pub len: usize,
+    pub via: Via,
 }
+
+impl Forward {
+    pub fn datagram(port: u16, to: SocketAddr, len: usize) -> Forward {
+        Forward { port, to, len, via: Via::Udp }
+    }
+}
+
+/// Something we say of our own accord: an answer to a check, a flight of a handshake, a report, a tone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    pub port: u16,
+    pub to: SocketAddr,
+    pub via: Via,
+    pub bytes: Vec<u8>,
+}
+
+/// What waits to be sent of our own accord; more is dropped, as a network would. A worker empties it after each batch,
+/// so only a flood fills it.
+const TRANSMITS_MAX: usize = 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketOp {
@@ -94,6 +123,7 @@ pub struct Machine {
     /// By port less the first of the range: whose it is.
     by_port: Vec<Option<Owner>>,
     events: VecDeque<Queued>,
+    transmits: VecDeque<Transmit>,
     sockets: VecDeque<SocketOp>,
     pub(crate) watch: Watch,
 }
@@ -170,6 +200,7 @@ impl Machine {
             free: Vec::new(),
             by_id: HashMap::with_hasher(hasher),
             events: VecDeque::new(),
+            transmits: VecDeque::new(),
             sockets: VecDeque::new(),
             watch: Watch::default(),
         }
@@ -195,6 +226,20 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// The next packet that leaves of our own accord. To be emptied after every other call.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// False when there is no room and the packet is lost.
+    pub(crate) fn transmit(&mut self, packet: Transmit) -> bool {
+        let room = self.transmits.len() < TRANSMITS_MAX;
+        if room {
+            self.transmits.push_back(packet);
+        }
+        room
     }
 
     /// A port of an `Open` could not be opened (somebody else has it). Another pair is drawn for the leg.

@@ -24,15 +24,18 @@ struct Rtp {
 }
 
 impl Machine {
-    /// A packet arrived on our `port`. It is rewritten in place; what is to be sent is said in the return value.
+    /// A packet of `len` bytes arrived on our `port`. It is rewritten in place; what is to be sent is said in the
+    /// return value. The buffer is longer than the packet, so that what leaves may be, too (an SRTP tag, another codec).
     #[inline]
     pub fn received(
         &mut self,
         now: Instant,
         port: u16,
         from: SocketAddr,
-        packet: &mut [u8],
+        buf: &mut [u8],
+        len: usize,
     ) -> Option<Forward> {
+        let packet = buf.get(..len)?;
         let owner = self.owner(port)?;
         let call = self.calls.get_mut(owner.slot as usize)?.as_mut()?;
         let id = call.id;
@@ -44,7 +47,7 @@ impl Machine {
         let rtcp_byte = packet.get(1).is_some_and(|b| (192..=223).contains(b));
         if port & 1 == 1 || me.mux && rtcp_byte {
             let muxed = port & 1 == 0;
-            return rtcp::relay(now, me, other, from, muxed, packet);
+            return rtcp::relay(now, me, other, from, muxed, buf, len);
         }
         if !me.latch.is_locked_to(from) && !me.latch.might_be(from.ip()) {
             me.inbound.strangers += 1;
@@ -90,8 +93,8 @@ impl Machine {
             Some(to) if me.sends => {
                 let place = other.out.place(now, rtp.ssrc, rtp.seq, rtp.ts);
                 let marker = rtp.marker || place.fresh && voice;
-                rewrite(packet, marker, route.pt, place.seq, place.ts, other.out.ssrc);
-                Some(Forward { port: other.port, to, len: packet.len() })
+                rewrite(buf, marker, route.pt, place.seq, place.ts, other.out.ssrc);
+                Some(Forward::datagram(other.port, to, len))
             }
             _ => {
                 // Held back, not lost: the listener's sequence goes on without a gap when it resumes.

@@ -15,7 +15,6 @@ const COMPOUND_MAX: usize = 16;
 /// A sender report with one block and our SDES is all that ever leaves.
 const OUT_MAX: usize = 28 + 24 + 16;
 const BLOCK: usize = 24;
-/// Five letters, so that our SDES is never longer than the shortest a phone sends with a host name in it.
 const CNAME: &[u8; 5] = b"media";
 
 /// What a compound says, as far as it concerns us.
@@ -36,8 +35,10 @@ pub fn relay(
     other: &mut LegState,
     from: SocketAddr,
     muxed: bool,
-    packet: &mut [u8],
+    buf: &mut [u8],
+    len: usize,
 ) -> Option<Forward> {
+    let packet = buf.get(..len)?;
     if !may_come_from(me, from, muxed) {
         me.inbound.strangers += 1;
         return None;
@@ -64,10 +65,8 @@ pub fn relay(
     if let Some(report) = &compound.report {
         other.report_sent(u32::from_be_bytes([report[2], report[3], report[4], report[5]]), now);
     }
-    // There is no room to grow in; a peer with a shorter name than ours goes without.
-    let len = if len <= packet.len() { len } else { len.checked_sub(SDES_LEN)? };
-    packet.get_mut(..len)?.copy_from_slice(out.get(..len)?);
-    Some(Forward { port, to, len })
+    buf.get_mut(..len)?.copy_from_slice(out.get(..len)?);
+    Some(Forward::datagram(port, to, len))
 }
 
 /// The signalled RTCP address, or the host the RTP is locked to. The SSRC is checked on top of that.

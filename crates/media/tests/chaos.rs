@@ -158,9 +158,9 @@ fn mutated_packets_never_panic() {
         d.now.0 += dice.roll(50_000_000) as u64;
         let port = d.port(Leg::A) + dice.roll(2) as u16;
         let len = p.len();
-        match d.m.received(d.now, port, at(A), &mut p) {
+        match received(&mut d.m, d.now, port, at(A), &mut p) {
             Some(f) => {
-                assert!(f.len <= len && f.len >= 8);
+                assert!(f.len <= len.max(68) && f.len >= 8);
                 passed += 1;
             }
             None => dropped += 1,
@@ -212,7 +212,7 @@ fn days(seed: u64) -> Vec<String> {
             8 => {
                 if let Some(port) = m.port_of(call, leg) {
                     let mut p = packet([8, 0, 101][dice.roll(3)], 1, step as u16, step as u32, &[1, 2, 3, 4]);
-                    m.received(now, port + dice.roll(2) as u16, at(address), &mut p);
+                    received(&mut m, now, port + dice.roll(2) as u16, at(address), &mut p);
                 }
             }
             _ => m.timeout(now),

@@ -45,7 +45,7 @@ fn nothing_flows_before_an_answer_or_after_a_release() {
     assert!(d.voice(Leg::A, A, 8, 1, 2, 0).is_some());
     d.release();
     for (port, from) in [(pa, A), (pb, B), (pa + 1, A), (pb + 1, B)] {
-        assert_eq!(d.m.received(d.now, port, at(from), &mut packet(8, 1, 3, 0, &[0; 160])), None);
+        assert_eq!(received(&mut d.m, d.now, port, at(from), &mut packet(8, 1, 3, 0, &[0; 160])), None);
     }
     assert!(d.open.is_empty());
 }
@@ -74,7 +74,7 @@ fn a_third_address_can_neither_take_nor_inject_nor_silence() {
                     for bytes in [&[0u8; 0][..], &[0x80], &[0xff; 40], &[0x80, 200, 0, 1, 0, 0, 0, 9]] {
                         for port in [d.port(leg), d.port(leg) + 1] {
                             injected += u32::from(
-                                d.m.received(d.now, port, at(thief), &mut bytes.to_vec()).is_some(),
+                                received(&mut d.m, d.now, port, at(thief), &mut bytes.to_vec()).is_some(),
                             );
                         }
                     }

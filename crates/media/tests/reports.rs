@@ -30,10 +30,10 @@ fn word(p: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(p[at..at + 4].try_into().unwrap())
 }
 
-fn rtcp(d: &mut Desk, leg: Leg, from: &str, p: &mut [u8]) -> Option<(SocketAddr, usize)> {
+fn rtcp(d: &mut Desk, leg: Leg, from: &str, p: &mut Vec<u8>) -> Option<(SocketAddr, usize)> {
     let port = d.port(leg) + 1;
     let other = d.port(leg.other()) + 1;
-    let f = d.m.received(d.now, port, at(from), p)?;
+    let f = received(&mut d.m, d.now, port, at(from), p)?;
     assert_eq!(f.port, other);
     Some((f.to, f.len))
 }
@@ -155,7 +155,7 @@ fn multiplexed_reports_share_the_rtp_port() {
     let f = d.send(Leg::A, A, &mut sr(11, (1, 1), 0, &[])).unwrap();
     assert_eq!((f.port, f.to), (d.port(Leg::B) + 1, at("198.51.100.2:6001")));
     let port = d.port(Leg::B) + 1;
-    let f = d.m.received(d.now, port, at("198.51.100.2:6001"), &mut sr(22, (1, 1), 0, &[])).unwrap();
+    let f = received(&mut d.m, d.now, port, at("198.51.100.2:6001"), &mut sr(22, (1, 1), 0, &[])).unwrap();
     assert_eq!((f.port, f.to), (d.port(Leg::A), at(A)));
     assert_eq!(d.send(Leg::A, "10.0.0.5:4001", &mut sr(11, (1, 1), 0, &[])), None);
 }

@@ -175,12 +175,13 @@ impl Batch {
         n
     }
 
-    /// A packet of the last `receive` and who sent it. IPv4 peers of an IPv6 socket come as IPv4.
+    /// A packet of the last `receive`, its length, and who sent it. IPv4 peers of an IPv6 socket come as IPv4. The whole
+    /// buffer is handed out, because what leaves may be longer than what came.
     #[inline]
-    pub fn packet(&mut self, i: usize) -> Option<(&mut [u8], SocketAddr)> {
+    pub fn packet(&mut self, i: usize) -> Option<(&mut [u8; PACKET_MAX], usize, SocketAddr)> {
         let from = address(self.from.get(i)?)?;
         let len = *self.lengths.get(i)?;
-        Some((self.buffers.get_mut(i)?.get_mut(..len)?, from))
+        Some((self.buffers.get_mut(i)?, len, from))
     }
 
     /// Lets the first `len` bytes of packet `i` leave with the next `send`.

@@ -174,10 +174,9 @@ impl Worker {
         // Packets of one port nearly always leave by one port; runs are sent together.
         let mut leaving: Option<u16> = None;
         for i in 0..taken {
-            let Some((packet, from)) = self.batch.packet(i) else { continue };
-            let Some(Forward { port: out, to, len }) = self.machine.received(now, port, from, packet) else {
-                continue;
-            };
+            let Some((buf, len, from)) = self.batch.packet(i) else { continue };
+            let Some(forward) = self.machine.received(now, port, from, buf, len) else { continue };
+            let Forward { port: out, to, len, .. } = forward;
             if leaving.is_some_and(|l| l != out) {
                 self.flush(leaving);
             }

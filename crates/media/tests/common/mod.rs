@@ -153,9 +153,9 @@ impl Desk {
     }
 
     /// A packet from `from` to our port of `leg`.
-    pub fn send(&mut self, leg: Leg, from: &str, packet: &mut [u8]) -> Option<Forward> {
+    pub fn send(&mut self, leg: Leg, from: &str, packet: &mut Vec<u8>) -> Option<Forward> {
         let port = self.port(leg);
-        let f = self.m.received(self.now, port, at(from), packet);
+        let f = received(&mut self.m, self.now, port, at(from), packet);
         self.drain();
         f
     }
@@ -180,6 +180,21 @@ impl Desk {
     pub fn release(&mut self) {
         self.command(MediaCommand::Release { call: CALL });
     }
+}
+
+/// Hands a packet to the machine in a buffer with room; what leaves is left in `packet`.
+pub fn received(
+    m: &mut Machine,
+    now: Instant,
+    port: u16,
+    from: SocketAddr,
+    packet: &mut Vec<u8>,
+) -> Option<Forward> {
+    let len = packet.len();
+    packet.resize(len + 600, 0xee);
+    let forward = m.received(now, port, from, packet, len);
+    packet.truncate(forward.map_or(len, |f| f.len));
+    forward
 }
 
 /// An RTP packet written by the `rtp` crate, an independent hand.

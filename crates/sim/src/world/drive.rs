@@ -11,6 +11,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use terms::{ConnectionId, Flow, Instant, LoginId, MediaCommand, Now, StoreError, WhyClosed};
 
+/// What leaves media may be longer than what came: an SRTP tag, another codec.
+const MEDIA_ROOM: usize = 1024;
+
 impl Inner {
     pub fn run(&mut self, d: Duration) {
         let end = self.now.plus(d);
@@ -98,7 +101,11 @@ impl Inner {
                 if !self.open_ports.contains(&port) {
                     return;
                 }
-                let Some(forward) = self.media.received(now.instant, port, from, &mut bytes) else { return };
+                let len = bytes.len();
+                bytes.resize(len + MEDIA_ROOM, 0);
+                let Some(forward) = self.media.received(now.instant, port, from, &mut bytes, len) else {
+                    return;
+                };
                 bytes.truncate(forward.len);
                 let from = SocketAddr::new(GATEWAY_IP, forward.port);
                 self.datagram(Under::RtpToPeer { from, to: forward.to, bytes });
