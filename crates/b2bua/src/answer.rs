@@ -41,7 +41,8 @@ impl Call {
         }
         let late = ringing.offer.is_none();
         let (invite, a) = (ringing.invite, ringing.a);
-        let b = Side { dialog: Some(dialog), source: winner.source, kind: winner.kind };
+        let b =
+            Side { dialog: Some(dialog), source: winner.source, kind: winner.kind, codecs: winner.codecs };
         let media_until = cx.now.instant + MEDIA_WAIT;
         self.phase = Phase::Answered(Answered { media_until, invite, a, b, late });
         self.own_dialog(cx, dialog, Leg::B);
@@ -53,8 +54,16 @@ impl Call {
         if late {
             let turn = self.expect(Expected::LateOffer);
             self.media_held = true;
-            let (source, to_kind) = (b.source, a.kind);
-            cx.media(MediaCommand::Offer { call: self.id, turn, from: Leg::B, sdp, source, to_kind });
+            let (source, to_kind, to_codecs) = (b.source, a.kind, a.codecs);
+            cx.media(MediaCommand::Offer {
+                call: self.id,
+                turn,
+                from: Leg::B,
+                sdp,
+                source,
+                to_kind,
+                to_codecs,
+            });
         } else {
             let _ = cx.ua.ack(cx.now, dialog, None);
             let turn = self.expect(Expected::FinalAnswer);

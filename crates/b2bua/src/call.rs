@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
-use terms::{CallId, CallRecord, EndReason, Instant, Leg, MediaEvent, MediaFailure, PortKind, Turn};
+use terms::{CallId, CallRecord, Codecs, EndReason, Instant, Leg, MediaEvent, MediaFailure, PortKind, Turn};
 
 /// Answers that may be outstanding at the media side for one call: early answers of a handful of forks.
 pub(crate) const EXPECTED_MAX: usize = 16;
@@ -67,6 +67,7 @@ pub(crate) struct Side {
     pub dialog: Option<DialogKey>,
     pub source: IpAddr,
     pub kind: PortKind,
+    pub codecs: Codecs,
 }
 
 pub(crate) struct Setup {
@@ -100,6 +101,7 @@ pub(crate) struct Fork {
     pub key: ClientKey,
     pub source: IpAddr,
     pub kind: PortKind,
+    pub codecs: Codecs,
     pub uri: String,
     pub gave_sign: bool,
     pub early: SmallVec<[DialogKey; 1]>,

@@ -42,7 +42,8 @@ impl Call {
             cx.respond(key, Draft::response(491));
             return;
         }
-        let (source, to_kind) = (up.side(by).source, up.side(by.other()).kind);
+        let (source, other) = (up.side(by).source, up.side(by.other()));
+        let (to_kind, to_codecs) = (other.kind, other.codecs);
         let late = offer.is_none();
         let stage = if late { ModifyStage::Asking { late } } else { ModifyStage::Offering };
         let until = cx.now.instant + MODIFY_MAX;
@@ -52,7 +53,15 @@ impl Call {
             Some(sdp) => {
                 self.next_turn();
                 let turn = self.expect(Expected::ModifyOffer);
-                cx.media(MediaCommand::Offer { call: self.id, turn, from: by, sdp, source, to_kind });
+                cx.media(MediaCommand::Offer {
+                    call: self.id,
+                    turn,
+                    from: by,
+                    sdp,
+                    source,
+                    to_kind,
+                    to_codecs,
+                });
             }
             None => self.ask_other(cx, None),
         }
@@ -133,8 +142,9 @@ impl Call {
                 modify.stage = ModifyStage::LateOffering;
                 self.next_turn();
                 let turn = self.expect(Expected::ModifyLateOffer);
-                let (call, from, source, to_kind) = (self.id, by.other(), other.source, asker.kind);
-                cx.media(MediaCommand::Offer { call, turn, from, sdp, source, to_kind });
+                let (call, from, source) = (self.id, by.other(), other.source);
+                let (to_kind, to_codecs) = (asker.kind, asker.codecs);
+                cx.media(MediaCommand::Offer { call, turn, from, sdp, source, to_kind, to_codecs });
             }
             _ => {
                 // A 2xx without the session it owes, or one whose asker is gone (RFC 3261 §14.1): this dialog can be

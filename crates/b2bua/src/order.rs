@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sip::ua::{Parties, ServerKey, Target};
 use std::net::IpAddr;
 use std::time::Duration;
-use terms::{CallRecord, PortKind};
+use terms::{CallRecord, Codecs, PortKind};
 
 /// One place to ring.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Attempt {
     /// Written on the INVITE as they are. Nothing else of leg A's headers crosses: our topology is ours.
     pub headers: Vec<(String, String)>,
     pub kind: PortKind,
+    /// What may be offered there, preferred first; empty: whatever legs of its kind usually speak.
+    pub codecs: Codecs,
 }
 
 /// Whom to ring. Rounds follow one another when a round failed in a way another address may mend; the attempts of a
@@ -37,6 +39,8 @@ pub struct Start {
     /// Where leg A's SIP came from.
     pub source: IpAddr,
     pub a_kind: PortKind,
+    /// What may be offered to leg A when it makes no offer itself, and later.
+    pub a_codecs: Codecs,
     /// Leg A's offer; `None` is a late offer (RFC 3261 §13.2.1).
     pub offer: Option<Bytes>,
     pub order: Order,

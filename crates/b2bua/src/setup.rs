@@ -6,12 +6,12 @@ use bytes::Bytes;
 use sip::{Draft, Method};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
-use terms::{EndReason, Leg, MediaCommand, PortKind, Turn};
+use terms::{Codecs, EndReason, Leg, MediaCommand, PortKind, Turn};
 
 impl Call {
     pub(crate) fn start(cx: &mut Cx<'_>, start: Start) -> Call {
-        let Start { invite, source, a_kind, offer, order, record } = start;
-        let a = Side { dialog: None, source, kind: a_kind };
+        let Start { invite, source, a_kind, a_codecs, offer, order, record } = start;
+        let a = Side { dialog: None, source, kind: a_kind, codecs: a_codecs };
         let mut call = Call {
             id: record.call,
             record,
@@ -28,9 +28,10 @@ impl Call {
         match offer {
             Some(sdp) => {
                 let turn = call.expect(Expected::FirstOffer);
-                let to_kind = call.first_kind();
+                let (to_kind, to_codecs) = call.first_port();
                 call.media_held = true;
-                let offer = MediaCommand::Offer { call: call.id, turn, from: Leg::A, sdp, source, to_kind };
+                let (id, from) = (call.id, Leg::A);
+                let offer = MediaCommand::Offer { call: id, turn, from, sdp, source, to_kind, to_codecs };
                 cx.media(offer);
             }
             None => call.ring(cx, None),
@@ -38,12 +39,12 @@ impl Call {
         call
     }
 
-    fn first_kind(&self) -> PortKind {
+    fn first_port(&self) -> (PortKind, Codecs) {
         let first = match &self.phase {
             Phase::Setup(setup) => setup.order.rounds.first().and_then(|round| round.first()),
             _ => None,
         };
-        first.map_or(PortKind::Rtp, |attempt| attempt.kind)
+        first.map_or((PortKind::Rtp, Codecs::default()), |attempt| (attempt.kind, attempt.codecs))
     }
 
     /// The media side made our offer for leg B.
@@ -91,8 +92,16 @@ impl Call {
                 }
                 let (source, uri) = (attempt.target.flow.peer.ip(), attempt.target.uri.clone());
                 if let Ok(key) = cx.ua.request(cx.now, attempt.target, attempt.parties, draft) {
-                    let kind = attempt.kind;
-                    sent.push(Fork { key, source, kind, uri, gave_sign: false, early: SmallVec::new() });
+                    let (kind, codecs) = (attempt.kind, attempt.codecs);
+                    sent.push(Fork {
+                        key,
+                        source,
+                        kind,
+                        codecs,
+                        uri,
+                        gave_sign: false,
+                        early: SmallVec::new(),
+                    });
                 }
             }
         }

@@ -168,6 +168,7 @@ fn relay(calls: usize, seconds: u64) -> Figures {
             sdp: sdp_a,
             source,
             to_kind: PortKind::Rtp,
+            to_codecs: Default::default(),
         });
         gateway[2 * i + 1] = told();
         handle.send(MediaCommand::Answer {

@@ -91,6 +91,7 @@ impl Room {
             sdp: a.sdp("9 8 101"),
             source: HOME,
             to_kind: PortKind::Rtp,
+            to_codecs: Default::default(),
         });
         b.told(&self.sdp());
         self.handle.send(MediaCommand::Answer {

@@ -11,8 +11,8 @@ use sip::{Draft, Message, Name};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use terms::{
-    Agent, CallId, CallRecord, ConnectionId, DeviceId, Direction, EndReason, Flow, LegFigures, Now, Pii,
-    PortKind, Transport, Trunk, TrunkAddress, TrunkId,
+    Agent, CallId, CallRecord, Codecs, ConnectionId, DeviceId, Direction, EndReason, Flow, LegFigures, Now,
+    Pii, PortKind, Transport, Trunk, TrunkAddress, TrunkId,
 };
 
 /// How long an address may stay without any sign before the next one is tried.
@@ -163,6 +163,7 @@ impl Gateway {
             },
             headers: headers.clone(),
             kind: PortKind::Rtp,
+            codecs: Codecs::default(),
         });
         let order = Order {
             rounds: vec![attempts.collect()],
@@ -251,6 +252,7 @@ impl Gateway {
             invite: incoming.key,
             source: incoming.flow.peer.ip(),
             a_kind: PortKind::Rtp,
+            a_codecs: Codecs::default(),
             offer: offer.filter(|sdp| !sdp.is_empty()),
             order,
             record,
@@ -355,6 +357,7 @@ fn trunk_attempt(
         },
         headers,
         kind: PortKind::Rtp,
+        codecs: Codecs::new(&trunk.codecs),
     }
 }
 

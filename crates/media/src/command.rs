@@ -6,12 +6,15 @@ use crate::machine::{Machine, Pending, Queued};
 use crate::negotiate::{self, Agreement, Said};
 use bytes::Bytes;
 use std::net::IpAddr;
-use terms::{CallId, Instant, Leg, LegFigures, MediaCommand, MediaEvent, MediaFailure, Turn};
+use terms::{CallId, Instant, Leg, LegFigures, MediaCommand, MediaEvent, MediaFailure, PortKind, Turn};
 
 impl Machine {
     pub fn command(&mut self, now: Instant, command: MediaCommand) {
         match command {
-            MediaCommand::Offer { call, turn, from, sdp, source, to_kind: terms::PortKind::Rtp } => {
+            MediaCommand::Offer { call, turn, to_kind: PortKind::Srtp | PortKind::WebRtc, .. } => {
+                self.event(MediaEvent::Failed { call, turn, why: MediaFailure::NothingInCommon });
+            }
+            MediaCommand::Offer { call, turn, from, sdp, source, to_kind: _, to_codecs: _ } => {
                 if let Err(why) = self.offer(now, call, turn, from, &sdp, source) {
                     self.event(MediaEvent::Failed { call, turn, why });
                 }

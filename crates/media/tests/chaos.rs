@@ -84,6 +84,7 @@ fn mutated_descriptions_never_panic_and_what_we_write_can_be_read() {
                 sdp: sdp.clone(),
                 source,
                 to_kind: PortKind::Rtp,
+                to_codecs: Default::default(),
             },
         );
         while m.poll_socket().is_some() {}
@@ -106,6 +107,7 @@ fn mutated_descriptions_never_panic_and_what_we_write_can_be_read() {
                 sdp: WHOLE.into(),
                 source,
                 to_kind: PortKind::Rtp,
+                to_codecs: Default::default(),
             },
         );
         m.command(Instant(0), MediaCommand::Answer { call, turn: Turn(2), from: Leg::A, sdp, source });
@@ -201,7 +203,15 @@ fn days(seed: u64) -> Vec<String> {
                 asked.insert(call.0);
                 m.command(
                     now,
-                    MediaCommand::Offer { call, turn, from: leg, sdp, source, to_kind: PortKind::Rtp },
+                    MediaCommand::Offer {
+                        call,
+                        turn,
+                        from: leg,
+                        sdp,
+                        source,
+                        to_kind: PortKind::Rtp,
+                        to_codecs: Default::default(),
+                    },
                 );
             }
             4..7 => m.command(now, MediaCommand::Answer { call, turn, from: leg, sdp, source }),
@@ -279,6 +289,7 @@ fn ports_are_spread_over_the_whole_range() {
                 sdp: WHOLE.into(),
                 source: ip("10.0.0.5"),
                 to_kind: PortKind::Rtp,
+                to_codecs: Default::default(),
             },
         );
         let p = m.port_of(call, Leg::A).unwrap();

@@ -208,6 +208,7 @@ fn when_all_ports_are_in_use_the_next_call_is_told() {
             sdp: sdp(A, "0", "").into(),
             source: ip("10.0.0.5"),
             to_kind: terms::PortKind::Rtp,
+            to_codecs: Default::default(),
         });
         d.one()
     };
@@ -270,6 +271,7 @@ fn a_port_that_cannot_be_opened_is_never_named() {
             sdp: sdp(A, "0", "").into(),
             source: ip("10.0.0.5"),
             to_kind: terms::PortKind::Rtp,
+            to_codecs: Default::default(),
         },
     );
     let mut refused = Vec::new();
@@ -306,6 +308,7 @@ fn when_no_port_can_be_opened_the_offer_fails() {
             sdp: sdp(A, "0", "").into(),
             source: ip("10.0.0.5"),
             to_kind: terms::PortKind::Rtp,
+            to_codecs: Default::default(),
         },
     );
     let mut tries = 0;

@@ -67,6 +67,33 @@ pub enum CodecName {
     Opus,
 }
 
+/// Codecs in the order somebody prefers them, each once. Empty means that nobody said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Codecs([Option<CodecName>; 4]);
+
+impl Codecs {
+    pub fn new(names: &[CodecName]) -> Codecs {
+        let mut list = Codecs::default();
+        for name in names {
+            // There are four names and none comes twice, so there is always room.
+            if !list.iter().any(|known| known == *name)
+                && let Some(place) = list.0.iter_mut().find(|place| place.is_none())
+            {
+                *place = Some(*name);
+            }
+        }
+        list
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = CodecName> + '_ {
+        self.0.iter().flatten().copied()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
 /// One address of a trunk; several are tried in order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TrunkAddress {

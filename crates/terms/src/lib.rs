@@ -22,7 +22,7 @@ mod time;
 pub use aor::Aor;
 pub use binding::{Binding, Liveness};
 pub use directory::{
-    Agent, CodecName, Device, DirectoryChange, Ha1, Trunk, TrunkAddress, TrunkMatch, Typology,
+    Agent, CodecName, Codecs, Device, DirectoryChange, Ha1, Trunk, TrunkAddress, TrunkMatch, Typology,
 };
 pub use end::EndReason;
 pub use flow::{BrowserAdmission, BrowserFlow, ConnectionId, Flow, FlowParseError, Transport, WhyClosed};

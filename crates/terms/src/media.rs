@@ -5,7 +5,7 @@
 //! swapped. An `Offer` that is refused by the far side needs no verb: what was agreed before stays in force until an
 //! `Answer` replaces it (RFC 3264 §8).
 
-use crate::CallId;
+use crate::{CallId, Codecs};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -33,6 +33,12 @@ impl Leg {
 pub enum PortKind {
     /// RTP/AVP over UDP: desk phones and trunks.
     Rtp,
+    /// RTP/AVP with a key beside it, taken by a peer that can (RFC 8643); else it stays plain.
+    OptionalSrtp,
+    /// RTP/SAVP with the keys in the description (SDES, RFC 4568), or no call.
+    Srtp,
+    /// ICE and DTLS-SRTP on one multiplexed port (RFC 8827): browsers.
+    WebRtc,
 }
 
 /// Numbers the offers and answers of one call, so that a late `Sdp` is not taken for another's.
@@ -49,8 +55,10 @@ pub enum MediaCommand {
         sdp: Bytes,
         /// The address leg `from`'s SIP came from: besides the address in the SDP the only one media is learned from.
         source: IpAddr,
-        /// The kind of the leg that will receive the offer.
+        /// The kind of the leg that will receive the offer. A leg that has said what it speaks itself keeps to that.
         to_kind: PortKind,
+        /// What may be offered to that leg, preferred first; empty: whatever legs of its kind usually speak.
+        to_codecs: Codecs,
     },
     /// Leg `from` answers the pending offer, provisionally (18x) or finally. May come again from another fork; the last
     /// one counts. Answered by `Sdp{to: from.other()}` or `Failed`.

@@ -122,6 +122,7 @@ impl Desk {
             sdp: Bytes::copy_from_slice(sdp.as_bytes()),
             source: ip(source),
             to_kind: PortKind::Rtp,
+            to_codecs: Default::default(),
         });
     }
 
