@@ -9,8 +9,10 @@
 
 mod chance;
 mod command;
+pub mod dtls;
 mod dtmf;
 mod figures;
+mod ice;
 mod latch;
 mod leg;
 mod machine;
@@ -20,6 +22,7 @@ mod ports;
 mod rtcp;
 pub mod sdp;
 mod stream;
+pub mod stun;
 mod watch;
 
 pub use machine::{Forward, Machine, MediaConfig, Share, SocketOp, Transmit, Via};
