@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod chance;
+pub mod codec;
 mod command;
 pub mod dtls;
 mod dtmf;
