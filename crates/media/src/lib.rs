@@ -22,6 +22,7 @@ mod packet;
 mod ports;
 mod rtcp;
 pub mod sdp;
+pub mod srtp;
 mod stream;
 pub mod stun;
 mod watch;
