@@ -322,7 +322,7 @@ impl Call {
             MediaEvent::Flowing { leg, .. } => self.flowing(cx, leg),
             MediaEvent::Silent { leg, .. } => self.silent(cx, leg),
             // Relayed by the media side; nobody here listens to digits yet.
-            MediaEvent::Dtmf { .. } => {}
+            MediaEvent::Dtmf { .. } | MediaEvent::DtmfByInfo { .. } | MediaEvent::Quality { .. } => {}
             MediaEvent::Released { a, b, .. } => self.released(cx, a, b),
         }
     }

@@ -291,6 +291,8 @@ impl Calls {
             | MediaEvent::Flowing { call, .. }
             | MediaEvent::Silent { call, .. }
             | MediaEvent::Dtmf { call, .. }
+            | MediaEvent::DtmfByInfo { call, .. }
+            | MediaEvent::Quality { call, .. }
             | MediaEvent::Failed { call, .. }
             | MediaEvent::Released { call, .. } => *call,
         };

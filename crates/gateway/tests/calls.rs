@@ -229,7 +229,7 @@ fn hold_and_resume_pass_in_both_directions() {
         .iter()
         .filter_map(|command| match command {
             MediaCommand::Offer { turn, .. } | MediaCommand::Answer { turn, .. } => Some(turn.0),
-            MediaCommand::Release { .. } => None,
+            _ => None,
         })
         .collect();
     assert_eq!(turns, [1, 1, 2, 2, 3, 3]);

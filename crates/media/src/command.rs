@@ -24,6 +24,16 @@ impl Machine {
                     self.event(MediaEvent::Failed { call, turn, why });
                 }
             }
+            MediaCommand::Echo { call, turn, sdp, source } => {
+                if let Err(why) = self.echo(now, call, turn, &sdp, source) {
+                    self.event(MediaEvent::Failed { call, turn, why });
+                }
+            }
+            MediaCommand::Dtmf { call, leg, digit, duration_ms } => {
+                self.press(now, call, leg, digit, duration_ms)
+            }
+            MediaCommand::Away { call, leg } => self.away(now, call, leg, true),
+            MediaCommand::Back { call, leg } => self.away(now, call, leg, false),
             MediaCommand::Release { call } => self.release(call),
         }
     }
@@ -82,6 +92,7 @@ impl Machine {
         apply(now, &pending, &answer, source, &agreement, offerer, answerer);
         call.pending.push(pending);
         self.watch_legs(slot);
+        self.rate_legs(now, slot);
         self.queue(Queued::Say { call: id, turn, to: from.other(), draft: Box::new(agreement.answer) });
         Ok(())
     }
@@ -111,7 +122,7 @@ impl Machine {
 }
 
 /// Puts an answered offer into force on both legs.
-fn apply(
+pub(crate) fn apply(
     now: Instant,
     pending: &Pending,
     answer: &Said,
@@ -132,6 +143,8 @@ fn apply(
         // Phones that answer with numbers of their own also send with them.
         route(answerer, c.answered, Route { pt: c.offerer, codec: c.codec });
     }
+    offerer.hear(agreement.codecs.iter().map(|c| (c.codec, c.offerer)));
+    answerer.hear(agreement.codecs.iter().map(|c| (c.codec, c.answered)));
     offerer.mux = pending.offer.voice.mux;
     answerer.mux = agreement.answerer_mux;
     let first = agreement.codecs.iter().map(|c| c.codec).find(|c| c.is_voice());

@@ -4,7 +4,7 @@ use std::time::Duration;
 use terms::Instant;
 
 /// Voice again this long after the last packet of a digit whose end we never saw means that it ended.
-const END_LOST_AFTER: Duration = Duration::from_millis(100);
+pub const END_LOST_AFTER: Duration = Duration::from_millis(100);
 
 /// A digit and how long it was held, in milliseconds.
 pub type Digit = (char, u32);
@@ -16,6 +16,8 @@ struct Press {
     /// Ticks of earlier segments of a very long press (RFC 4733 §2.5.1.3).
     carried: u32,
     ticks: u16,
+    /// Ticks a millisecond.
+    per_ms: u32,
     at: Instant,
     told: bool,
 }
@@ -25,7 +27,7 @@ impl Press {
         let ticks = self.carried.saturating_add(u32::from(self.ticks));
         // RFC 4733 §3.2: events 0 to 15 are the DTMF digits; flash and the rest are relayed, not told.
         let digit = *b"0123456789*#ABCD".get(usize::from(self.code))?;
-        Some((char::from(digit), ticks / 8))
+        Some((char::from(digit), ticks / self.per_ms.max(1)))
     }
 }
 
@@ -35,8 +37,8 @@ pub struct Dtmf {
 }
 
 impl Dtmf {
-    /// A telephone-event packet. Returns what there is to tell: a digit whose end was lost, and one that ends here.
-    pub fn heard(&mut self, now: Instant, ts: u32, payload: &[u8]) -> [Option<Digit>; 2] {
+    /// A telephone-event packet of a stream with `clock` ticks a second. Returns what there is to tell: a digit whose end was lost, and one that ends here.
+    pub fn heard(&mut self, now: Instant, clock: u32, ts: u32, payload: &[u8]) -> [Option<Digit>; 2] {
         let &[code, flags, high, low, ..] = payload else { return [None, None] };
         let (end, ticks) = (flags & 0x80 != 0, u16::from_be_bytes([high, low]));
         let mut lost = None;
@@ -60,6 +62,7 @@ impl Dtmf {
             ts,
             code: same.map_or(code, |p| p.code),
             carried,
+            per_ms: clock / 1000,
             ticks: same.map_or(ticks, |p| p.ticks.max(ticks)),
             at: now,
             told: same.is_some_and(|p| p.told),
@@ -103,7 +106,9 @@ mod tests {
     fn told(dtmf: &mut Dtmf, packets: &[(u32, u8, bool, u16)]) -> Vec<Digit> {
         packets
             .iter()
-            .flat_map(|(ts, code, end, ticks)| dtmf.heard(Instant(0), *ts, &packet(*code, *end, *ticks)))
+            .flat_map(|(ts, code, end, ticks)| {
+                dtmf.heard(Instant(0), 8000, *ts, &packet(*code, *end, *ticks))
+            })
             .flatten()
             .collect()
     }
@@ -144,9 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn a_browser_counts_six_times_as_fast() {
+        let mut d = Dtmf::default();
+        let got: Vec<Digit> = [4800u16, 9600]
+            .iter()
+            .flat_map(|t| d.heard(Instant(0), 48_000, 7, &packet(11, *t == 9600, *t)))
+            .flatten()
+            .collect();
+        assert_eq!(got, [('#', 200)]);
+    }
+
+    #[test]
     fn short_and_foreign_events_are_no_digits() {
         let mut d = Dtmf::default();
-        assert_eq!(d.heard(Instant(0), 0, &[1, 0x80]), [None, None]);
+        assert_eq!(d.heard(Instant(0), 8000, 0, &[1, 0x80]), [None, None]);
         assert_eq!(told(&mut d, &[(7, 16, true, 160)]), [], "flash");
     }
 }

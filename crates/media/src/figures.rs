@@ -4,7 +4,7 @@ use crate::latch::Heard;
 use crate::stream::{DROPOUT_MAX, MISORDER_MAX, TICK_NS};
 use terms::Instant;
 
-/// A step of the clock beyond this says nothing about the network (a phone restarted its timestamps).
+/// A step of more than a second says nothing about the network (a phone restarted its timestamps). In ticks of 8 kHz.
 const JITTER_SAMPLE_MAX: u32 = 8000;
 
 #[derive(Default)]
@@ -20,10 +20,24 @@ pub struct Inbound {
     max: u32,
     since_first: u64,
     lost_before: u64,
+    /// Multiple of 8 kHz the timestamps count in, less one.
+    scale: u32,
     transit: Option<u32>,
-    /// Scaled by 16 as in appendix A.8.
+    /// In ticks, scaled by 16 as in appendix A.8.
     jitter: u32,
     pub round_trip_us: Option<u32>,
+    /// What the peer reported last about our stream: the share lost, in 256ths, and its jitter in ticks.
+    pub reported: Option<(u8, u32)>,
+    /// Where the last interval of reports, and of quality, began.
+    pub report_from: Interval,
+    pub quality_from: Interval,
+}
+
+/// A moment in the count of packets, to tell what was lost since.
+#[derive(Clone, Copy, Default)]
+pub struct Interval {
+    expected: u64,
+    received: u64,
 }
 
 impl Inbound {
@@ -55,11 +69,22 @@ impl Inbound {
         self.transit = None;
     }
 
+    /// The clock of what arrives from now on: 8000 or 48000.
+    pub fn set_clock(&mut self, clock: u32) {
+        let scale = (clock / 8000).saturating_sub(1);
+        if scale != self.scale {
+            self.scale = scale;
+            self.transit = None;
+            self.jitter = 0;
+        }
+    }
+
     fn even(&mut self, now: Instant, ts: u32) {
-        let transit = ((now.0 / TICK_NS) as u32).wrapping_sub(ts);
+        let scale = self.scale + 1;
+        let transit = ((now.0 / TICK_NS) as u32).wrapping_mul(scale).wrapping_sub(ts);
         if let Some(before) = self.transit.replace(transit) {
             let d = (transit.wrapping_sub(before) as i32).unsigned_abs();
-            if d <= JITTER_SAMPLE_MAX {
+            if d <= JITTER_SAMPLE_MAX * scale {
                 // RFC 3550 A.8: J += |D| - ((J + 8) >> 4), J scaled by 16.
                 self.jitter = self.jitter.saturating_add(d).saturating_sub((self.jitter + 8) >> 4);
             }
@@ -68,13 +93,29 @@ impl Inbound {
 
     /// RFC 3550 A.3: expected less received, never below zero; duplicates do not make up for losses elsewhere.
     pub fn lost(&self) -> u64 {
-        let expected =
-            if self.since_first == 0 { 0 } else { u64::from(self.max.wrapping_sub(self.first)) + 1 };
-        self.lost_before + expected.saturating_sub(self.since_first)
+        self.lost_before + self.expected_now().saturating_sub(self.since_first)
+    }
+
+    fn expected_now(&self) -> u64 {
+        if self.since_first == 0 { 0 } else { u64::from(self.max.wrapping_sub(self.first)) + 1 }
+    }
+
+    /// RFC 3550 A.3: the share lost since `from`, in 256ths, and how many were expected; `from` moves on.
+    pub fn lost_since(&self, from: Interval) -> (u8, u64, Interval) {
+        let now = Interval { expected: self.packets + self.lost(), received: self.packets };
+        let expected = now.expected.saturating_sub(from.expected);
+        let lost = expected.saturating_sub(now.received.saturating_sub(from.received));
+        let share = (lost << 8).checked_div(expected).unwrap_or(0).min(255);
+        (share as u8, expected, now)
     }
 
     pub fn jitter_us(&self) -> u32 {
-        (self.jitter >> 4).saturating_mul((TICK_NS / 1000) as u32)
+        (self.jitter >> 4).saturating_mul((TICK_NS / 1000) as u32) / (self.scale + 1)
+    }
+
+    /// In ticks of the stream, as reports carry it.
+    pub fn jitter_ticks(&self) -> u32 {
+        self.jitter >> 4
     }
 
     /// Extended highest sequence number received.

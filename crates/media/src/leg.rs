@@ -1,15 +1,18 @@
 //! One side of a call as media sees it: its ports, what is agreed, whom we listen to, what we send, how it arrives.
 
 use crate::chance::Chance;
+use crate::codec::{Kind, Transcoder};
 use crate::dtmf::Dtmf;
 use crate::figures::Inbound;
 use crate::latch::Latch;
 use crate::negotiate::{History, Said};
+use crate::play::{Echo, Player};
+use crate::quality;
 use crate::sdp::{self, Codec, Draft};
 use crate::stream::Out;
 use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
-use terms::{Instant, LegFigures};
+use terms::{Instant, LegFigures, Quality};
 
 /// No payload type of the other leg corresponds.
 pub const NO_ROUTE: u8 = 0xff;
@@ -26,6 +29,20 @@ pub struct Route {
 
 impl Route {
     pub const NONE: Route = Route { pt: NO_ROUTE, codec: Codec::Pcmu };
+}
+
+/// What a leg is sent: the voice, its payload type, and the one of events, all in one clock (RFC 4733 §2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Heard {
+    pub kind: Kind,
+    pub pt: u8,
+    pub events: Option<u8>,
+}
+
+impl Heard {
+    pub fn clock(&self) -> u32 {
+        self.kind.clock()
+    }
 }
 
 pub struct LegState {
@@ -46,6 +63,23 @@ pub struct LegState {
     pub sends: bool,
     pub mux: bool,
     pub codec: Option<Codec>,
+
+    /// What this leg is told to hear; nothing before an answer.
+    pub heard: Option<Heard>,
+    /// Turns what this leg says into what the other one hears, where they have no codec in common.
+    pub transcoder: Option<Box<Transcoder>>,
+    /// What we say to this leg ourselves, instead of the other one.
+    pub player: Option<Box<Player>>,
+    /// An entry of the agenda stands for it, and how many there have been.
+    pub playing: bool,
+    pub played: u32,
+    /// It hears itself, later.
+    pub echo: Option<Box<Echo>>,
+    /// It has gone for a moment: what it sends is not heard.
+    pub away: bool,
+    /// What was told last of its quality; an entry of the agenda stands for it.
+    pub rated: bool,
+    pub quality: Option<Quality>,
 
     pub latch: Latch,
     pub rtcp_signalled: Option<SocketAddr>,
@@ -78,6 +112,15 @@ impl LegState {
             sends: false,
             mux: false,
             codec: None,
+            heard: None,
+            transcoder: None,
+            player: None,
+            playing: false,
+            played: 0,
+            echo: None,
+            away: false,
+            rated: false,
+            quality: None,
             latch: Latch::new(roam_24),
             rtcp_signalled: None,
             rtcp_learned: None,
@@ -113,6 +156,14 @@ impl LegState {
             self.rtcp_learned = None;
         }
         anew
+    }
+
+    /// Takes over what this leg is to be sent: the first voice of what was agreed, and the events beside it.
+    pub fn hear(&mut self, codecs: impl Iterator<Item = (Codec, u8)> + Clone) {
+        let voice = codecs.clone().find_map(|(c, pt)| Some((c.kind()?, pt)));
+        let events = codecs.clone().find(|(c, _)| !c.is_voice()).map(|(_, pt)| pt);
+        self.heard = voice.map(|(kind, pt)| Heard { kind, pt, events });
+        self.out.set_clock(self.heard.map_or(8000, |h| h.clock()));
     }
 
     /// Takes over what this leg may send. `at` is when it was agreed.
@@ -167,6 +218,7 @@ impl LegState {
             round_trip_us: self.inbound.round_trip_us,
             strangers: self.inbound.strangers,
             rubbish: self.inbound.rubbish,
+            mos_x100: quality::of_call(&self.inbound, self.codec),
         }
     }
 }

@@ -7,11 +7,13 @@
 
 #![forbid(unsafe_code)]
 
+mod agenda;
 mod chance;
 pub mod codec;
 mod command;
 pub mod dtls;
 mod dtmf;
+mod echo;
 mod figures;
 mod ice;
 mod latch;
@@ -19,12 +21,17 @@ mod leg;
 mod machine;
 mod negotiate;
 mod packet;
+mod play;
 mod ports;
+mod press;
+mod quality;
+mod rate;
 mod rtcp;
 pub mod sdp;
 pub mod srtp;
 mod stream;
 pub mod stun;
+mod tone;
 mod watch;
 
 pub use machine::{Forward, Machine, MediaConfig, Share, SocketOp, Transmit, Via};

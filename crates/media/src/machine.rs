@@ -4,6 +4,7 @@
 //! cannot be opened is reported with [`Machine::socket_failed`], and the description that would have named it is
 //! written with another one.
 
+use crate::agenda::Agenda;
 use crate::chance::Chance;
 use crate::leg::LegState;
 use crate::negotiate::Said;
@@ -126,6 +127,7 @@ pub struct Machine {
     transmits: VecDeque<Transmit>,
     sockets: VecDeque<SocketOp>,
     pub(crate) watch: Watch,
+    pub(crate) agenda: Agenda,
 }
 
 /// Whose port it is.
@@ -203,6 +205,7 @@ impl Machine {
             transmits: VecDeque::new(),
             sockets: VecDeque::new(),
             watch: Watch::default(),
+            agenda: Agenda::default(),
         }
     }
 
@@ -276,7 +279,7 @@ impl Machine {
 
     /// When [`Machine::timeout`] is to be called, if at all.
     pub fn deadline(&self) -> Option<Instant> {
-        self.watch.next()
+        self.watch.next().into_iter().chain(self.agenda.next()).min()
     }
 
     /// Calls it holds.

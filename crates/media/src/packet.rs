@@ -86,19 +86,40 @@ impl Machine {
             digits[0] = digits[0].or_else(|| me.dtmf.voice(now));
         } else if let Some(payload) = packet.get(rtp.payload..rtp.payload + rtp.octets).filter(|_| me.sends) {
             // On hold a digit reaches nobody, so nobody is told of it.
-            let [lost, ended] = me.dtmf.heard(now, rtp.ts, payload);
+            let [lost, ended] = me.dtmf.heard(now, 8000, rtp.ts, payload);
             digits = [digits[0].or(lost), ended];
         }
+        if voice
+            && me.sends
+            && let Some(echo) = &mut me.echo
+        {
+            if new_source {
+                echo.restart();
+            }
+            let payload = buf.get(rtp.payload..rtp.payload + rtp.octets).unwrap_or_default();
+            if echo.keep(now, rtp.marker, rtp.pt, rtp.ts, payload)
+                && let Some(at) = echo.next()
+            {
+                self.begin_echo(id, owner.leg, at);
+            }
+            if locked_now || back {
+                self.event(MediaEvent::Flowing { call: id, leg: owner.leg });
+            }
+            return None;
+        }
         let forward = match other.target() {
-            Some(to) if me.sends => {
+            Some(to) if me.sends && !me.away && other.player.is_none() => {
                 let place = other.out.place(now, rtp.ssrc, rtp.seq, rtp.ts);
                 let marker = rtp.marker || place.fresh && voice;
                 rewrite(buf, marker, route.pt, place.seq, place.ts, other.out.ssrc);
+                other.out.sent(rtp.octets);
                 Some(Forward::datagram(other.port, to, len))
             }
             _ => {
                 // Held back, not lost: the listener's sequence goes on without a gap when it resumes.
-                other.out.pause();
+                if other.player.is_none() {
+                    other.out.pause();
+                }
                 None
             }
         };

@@ -9,17 +9,30 @@ pub const DROPOUT_MAX: u16 = 3000;
 /// RFC 3550 appendix A.1: and come this late.
 pub const MISORDER_MAX: u16 = 100;
 
-/// Nanoseconds of one tick of the 8 kHz clock.
+/// Nanoseconds of one tick of the 8 kHz clock, the slowest there is; all others are multiples of it.
 pub const TICK_NS: u64 = 125_000;
 
-/// Twenty milliseconds: the least a timestamp advances when the source changes.
+/// The least a timestamp advances when the source changes: twenty milliseconds, in ticks of the 8 kHz clock.
 const PACKET_TICKS: u32 = 160;
+
+/// Whose packets leave in this stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// The other leg's, relayed, by SSRC.
+    Peer(u32),
+    /// The other leg's, in another codec; the number changes with its SSRC.
+    Coded(u32),
+    /// Our own: a tone, a digit, an echo; the number changes with each.
+    Ours(u32),
+}
 
 pub struct Out {
     /// Ours for the whole call.
     pub ssrc: u32,
+    /// Multiple of 8 kHz its timestamps count in.
+    scale: u32,
     /// The source it speaks for now; none before the first packet and after a pause we made.
-    source: Option<u32>,
+    source: Option<Source>,
     seq_offset: u16,
     ts_offset: u32,
     /// Highest sequence number in, highest out with its cycles, and what went with it.
@@ -28,6 +41,9 @@ pub struct Out {
     last_ts: u32,
     last_at: Instant,
     begun: bool,
+    /// What has left, for our own sender reports.
+    pub packets: u32,
+    pub octets: u32,
 }
 
 /// A packet's place in the outgoing stream.
@@ -43,6 +59,7 @@ impl Out {
     pub fn new(chance: &mut Chance) -> Out {
         Out {
             ssrc: chance.next_u32(),
+            scale: 1,
             source: None,
             seq_offset: 0,
             ts_offset: 0,
@@ -51,7 +68,14 @@ impl Out {
             last_ts: chance.next_u32(),
             last_at: Instant::default(),
             begun: false,
+            packets: 0,
+            octets: 0,
         }
+    }
+
+    /// The clock of the codec agreed for it: 8000 or 48000.
+    pub fn set_clock(&mut self, clock: u32) {
+        self.scale = (clock / 8000).max(1);
     }
 
     /// Packets are being held back; the next one that leaves follows the last that did.
@@ -62,9 +86,10 @@ impl Out {
     #[inline]
     pub fn place(&mut self, now: Instant, ssrc: u32, seq: u16, ts: u32) -> Place {
         let ahead = seq.wrapping_sub(self.in_max);
-        let follows = self.source == Some(ssrc) && (ahead < DROPOUT_MAX || ahead > u16::MAX - MISORDER_MAX);
+        let follows = self.source == Some(Source::Peer(ssrc))
+            && (ahead < DROPOUT_MAX || ahead > u16::MAX - MISORDER_MAX);
         if !follows {
-            self.rebase(now, ssrc, seq, ts);
+            self.rebase(now, Source::Peer(ssrc), seq, ts);
         }
         let out_seq = seq.wrapping_add(self.seq_offset);
         let out_ts = ts.wrapping_add(self.ts_offset);
@@ -72,21 +97,58 @@ impl Out {
         if step < DROPOUT_MAX {
             self.out_max = self.out_max.wrapping_add(u32::from(step));
             self.in_max = seq;
-            self.last_ts = out_ts;
-            self.last_at = now;
+            self.told(now, out_ts);
         }
         Place { seq: out_seq, ts: out_ts, fresh: !follows }
     }
 
-    fn rebase(&mut self, now: Instant, ssrc: u32, seq: u16, ts: u32) {
+    /// A packet that was made here and follows whatever left last; only its timestamp is its own.
+    pub fn append(&mut self, now: Instant, source: Source, ts: u32) -> Place {
+        let follows = self.source == Some(source);
+        // The very first packet has the number that was drawn.
+        self.out_max = self.out_max.wrapping_add(u32::from(self.begun));
+        if !follows {
+            self.rebase(now, source, 0, ts);
+        }
+        let out_ts = ts.wrapping_add(self.ts_offset);
+        self.told(now, out_ts);
+        Place { seq: self.out_max as u16, ts: out_ts, fresh: !follows }
+    }
+
+    /// A packet with a payload of `octets` has left.
+    #[inline]
+    pub fn sent(&mut self, octets: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(octets as u32);
+    }
+
+    /// A digit's timestamp stands still while it is held; time is counted from when it began.
+    #[inline]
+    fn told(&mut self, now: Instant, ts: u32) {
+        if ts != self.last_ts {
+            self.last_ts = ts;
+            self.last_at = now;
+        }
+    }
+
+    fn ticks_since(&self, at: Instant, now: Instant) -> u32 {
+        let ticks = now.since(at).as_nanos() / u128::from(TICK_NS) * u128::from(self.scale);
+        u32::try_from(ticks).unwrap_or(u32::MAX)
+    }
+
+    /// The stream's timestamp at this moment, for our own sender reports; nothing before the first packet.
+    pub fn timestamp_at(&self, now: Instant) -> Option<u32> {
+        self.begun.then(|| self.last_ts.wrapping_add(self.ticks_since(self.last_at, now)))
+    }
+
+    fn rebase(&mut self, now: Instant, source: Source, seq: u16, ts: u32) {
         let ticks = if self.begun {
-            let passed =
-                u32::try_from(now.since(self.last_at).as_nanos() / u128::from(TICK_NS)).unwrap_or(u32::MAX);
-            passed.max(PACKET_TICKS)
+            self.ticks_since(self.last_at, now).max(PACKET_TICKS * self.scale)
         } else {
+            self.last_at = now;
             0
         };
-        self.source = Some(ssrc);
+        self.source = Some(source);
         self.seq_offset = (self.out_max as u16).wrapping_add(u16::from(self.begun)).wrapping_sub(seq);
         self.ts_offset = self.last_ts.wrapping_add(ticks).wrapping_sub(ts);
         self.in_max = seq;
@@ -148,6 +210,38 @@ mod tests {
         for seq in [103u16, 101, 102, 104] {
             assert_eq!(out.place(Instant(0), 1, seq, 0).seq, base.wrapping_add(seq - 100));
         }
+    }
+
+    #[test]
+    fn our_own_packets_fall_in_with_the_relayed_ones() {
+        let mut out = Out::new(&mut Chance::new([8; 32]));
+        let mut now = Instant(0);
+        let mut step = |ms: u64| {
+            now = now + Duration::from_millis(ms);
+            now
+        };
+        let a = out.append(step(20), Source::Ours(1), 7);
+        let b = out.append(step(20), Source::Ours(1), 167);
+        assert_eq!((b.seq, b.ts), (a.seq.wrapping_add(1), a.ts.wrapping_add(160)));
+        let c = out.place(step(20), 9, 50_000, 1000);
+        assert_eq!((c.seq, c.ts, c.fresh), (a.seq.wrapping_add(2), a.ts.wrapping_add(320), true));
+        // A digit of 100 ms: its timestamp stands still, and what follows knows how long that was.
+        for n in 0..5u16 {
+            let d = out.append(step(20), Source::Ours(2), 0);
+            assert_eq!((d.seq, d.ts), (a.seq.wrapping_add(3 + n), a.ts.wrapping_add(480)));
+        }
+        let e = out.place(step(20), 9, 50_006, 1000 + 6 * 160);
+        assert_eq!((e.seq, e.ts), (a.seq.wrapping_add(8), a.ts.wrapping_add(480 + 5 * 160)));
+        assert_eq!(out.timestamp_at(step(10)), Some(e.ts.wrapping_add(80)));
+    }
+
+    #[test]
+    fn a_stream_of_opus_counts_in_its_own_clock() {
+        let mut out = Out::new(&mut Chance::new([8; 32]));
+        out.set_clock(48_000);
+        let a = out.append(Instant(0), Source::Coded(1), 0);
+        let b = out.append(Instant(40_000_000), Source::Ours(1), 5);
+        assert_eq!(b.ts, a.ts.wrapping_add(1920));
     }
 
     #[test]

@@ -62,9 +62,43 @@ pub enum MediaCommand {
     },
     /// Leg `from` answers the pending offer, provisionally (18x) or finally. May come again from another fork; the last
     /// one counts. Answered by `Sdp{to: from.other()}` or `Failed`.
-    Answer { call: CallId, turn: Turn, from: Leg, sdp: Bytes, source: IpAddr },
+    Answer {
+        call: CallId,
+        turn: Turn,
+        from: Leg,
+        sdp: Bytes,
+        source: IpAddr,
+    },
+    /// Leg A offers to hear itself, three seconds late: the gateway is the other side. Answered by `Sdp{to: A}` or
+    /// `Failed`.
+    Echo {
+        call: CallId,
+        turn: Turn,
+        sdp: Bytes,
+        source: IpAddr,
+    },
+    /// `leg` is to be sent a digit. As an event (RFC 4733) where that was agreed; as a tone in its voice where we code
+    /// that voice; otherwise answered by `DtmfByInfo`.
+    Dtmf {
+        call: CallId,
+        leg: Leg,
+        digit: char,
+        duration_ms: u32,
+    },
+    /// `leg` has gone for a moment (a lost connection, a move to another device): the other one hears a soft tone until
+    /// `Back`. Nothing `leg` sends meanwhile is heard.
+    Away {
+        call: CallId,
+        leg: Leg,
+    },
+    Back {
+        call: CallId,
+        leg: Leg,
+    },
     /// The call is over. Its ports are closed and given back; harmless when the call is unknown.
-    Release { call: CallId },
+    Release {
+        call: CallId,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +126,19 @@ pub enum MediaEvent {
         leg: Leg,
         digit: char,
         duration_ms: u32,
+    },
+    /// A digit for `leg` that cannot be sent in its media; an INFO may carry it.
+    DtmfByInfo {
+        call: CallId,
+        leg: Leg,
+        digit: char,
+        duration_ms: u32,
+    },
+    /// How well `leg` is connected, told when it has changed enough to be noticed, every five seconds at most.
+    Quality {
+        call: CallId,
+        leg: Leg,
+        quality: Quality,
     },
     Failed {
         call: CallId,
@@ -135,4 +182,18 @@ pub struct LegFigures {
     /// Packets dropped although they came from the leg: no RTP, or a payload type nobody agreed to.
     #[serde(default)]
     pub rubbish: u64,
+    /// Estimated mean opinion score of the whole call times one hundred, 100 to 450; nothing if too little was heard.
+    #[serde(default)]
+    pub mos_x100: Option<u16>,
+}
+
+/// How well a leg is connected, over the last seconds. The worse of both directions counts where the peer reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quality {
+    /// Estimated mean opinion score (ITU-T G.107, simplified) times one hundred: 100 bad, 450 as good as it gets.
+    pub mos_x100: u16,
+    /// Share of packets lost, in hundredths of a percent.
+    pub loss_x100: u16,
+    pub jitter_us: u32,
+    pub round_trip_us: Option<u32>,
 }

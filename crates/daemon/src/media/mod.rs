@@ -106,6 +106,10 @@ fn call_of(command: &MediaCommand) -> CallId {
     match command {
         MediaCommand::Offer { call, .. }
         | MediaCommand::Answer { call, .. }
+        | MediaCommand::Echo { call, .. }
+        | MediaCommand::Dtmf { call, .. }
+        | MediaCommand::Away { call, .. }
+        | MediaCommand::Back { call, .. }
         | MediaCommand::Release { call } => *call,
     }
 }

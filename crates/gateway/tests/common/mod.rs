@@ -213,6 +213,8 @@ impl Table {
             _ if self.media_held => return None,
             MediaCommand::Offer { call, turn, from, sdp, .. } => (call, turn, from, sdp),
             MediaCommand::Answer { call, turn, from, sdp, .. } => (call, turn, from, sdp),
+            MediaCommand::Echo { call, turn, sdp, .. } => (call, turn, Leg::B, sdp),
+            MediaCommand::Dtmf { .. } | MediaCommand::Away { .. } | MediaCommand::Back { .. } => return None,
         };
         if let Some(why) = self.media_fails {
             return Some(MediaEvent::Failed { call, turn, why });

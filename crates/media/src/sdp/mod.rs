@@ -10,6 +10,7 @@ mod write;
 pub use read::{SdpError, read};
 pub use write::{Draft, Line, Voice, write};
 
+use crate::codec::Kind;
 use std::net::IpAddr;
 
 /// What we can relay. All of them run on an 8 kHz RTP clock, G.722 too (RFC 3551 §4.5.2).
@@ -56,6 +57,16 @@ impl Codec {
             .find(|c| c.name().eq_ignore_ascii_case(name))?;
         // Some phones write the true sampling rate of G.722; the clock on the wire is 8 kHz all the same.
         (clock == "8000" || codec == Codec::G722 && clock == "16000").then_some(codec)
+    }
+
+    /// As sound; nothing for events.
+    pub fn kind(self) -> Option<Kind> {
+        match self {
+            Codec::Pcmu => Some(Kind::Pcmu),
+            Codec::Pcma => Some(Kind::Pcma),
+            Codec::G722 => Some(Kind::G722),
+            Codec::TelephoneEvent => None,
+        }
     }
 
     pub fn is_voice(self) -> bool {

@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use bytes::Bytes;
-use media::{Forward, Machine, MediaConfig, SocketOp};
+use media::{Forward, Machine, MediaConfig, SocketOp, Transmit};
 use rtp::header::Header;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -38,6 +38,8 @@ pub struct Desk {
     pub now: Instant,
     pub turn: u32,
     pub events: Vec<MediaEvent>,
+    /// What the machine sent of its own accord, and when.
+    pub said: Vec<(Instant, Transmit)>,
     pub open: std::collections::BTreeSet<u16>,
 }
 
@@ -52,6 +54,7 @@ impl Desk {
             now: Instant(1_000_000_000),
             turn: 0,
             events: Vec::new(),
+            said: Vec::new(),
             open: Default::default(),
         }
     }
@@ -70,6 +73,9 @@ impl Desk {
         }
         while let Some(e) = self.m.poll_event() {
             self.events.push(e);
+        }
+        while let Some(t) = self.m.poll_transmit() {
+            self.said.push((self.now, t));
         }
     }
 

@@ -85,6 +85,10 @@ pub fn media_line(command: &MediaCommand) -> String {
     match command {
         MediaCommand::Offer { from, .. } => format!("offer from leg {from:?}"),
         MediaCommand::Answer { from, .. } => format!("answer from leg {from:?}"),
+        MediaCommand::Echo { .. } => "echo for leg A".into(),
+        MediaCommand::Dtmf { leg, digit, .. } => format!("press {digit} for leg {leg:?}"),
+        MediaCommand::Away { leg, .. } => format!("leg {leg:?} is away"),
+        MediaCommand::Back { leg, .. } => format!("leg {leg:?} is back"),
         MediaCommand::Release { .. } => "release".into(),
     }
 }
@@ -95,6 +99,8 @@ pub fn media_event_line(event: &MediaEvent) -> String {
         MediaEvent::Flowing { leg, .. } => format!("leg {leg:?} flows"),
         MediaEvent::Silent { leg, .. } => format!("leg {leg:?} is silent"),
         MediaEvent::Dtmf { leg, digit, .. } => format!("leg {leg:?} pressed {digit}"),
+        MediaEvent::DtmfByInfo { leg, digit, .. } => format!("{digit} for leg {leg:?} needs an INFO"),
+        MediaEvent::Quality { leg, quality, .. } => format!("leg {leg:?} is worth {}", quality.mos_x100),
         MediaEvent::Failed { why, .. } => format!("failed: {why}"),
         MediaEvent::Released { .. } => "released".into(),
     }

@@ -1,0 +1,49 @@
+//! The self-test: leg A is answered by ourselves, in the codecs it offered, and hears its own voice three seconds later.
+
+use crate::command::apply;
+use crate::machine::{Machine, Pending, Queued};
+use crate::negotiate::{self, Said};
+use bytes::Bytes;
+use std::net::IpAddr;
+use terms::{CallId, Instant, Leg, MediaFailure, Turn};
+
+impl Machine {
+    pub(crate) fn echo(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        turn: Turn,
+        sdp: &Bytes,
+        source: IpAddr,
+    ) -> Result<(), MediaFailure> {
+        let offer = negotiate::hear(sdp, None)?;
+        let slot = match self.slot_of(id) {
+            Some(slot) => slot,
+            None => self.begin(now, id).ok_or(MediaFailure::NoPorts)?,
+        };
+        let Some(Some(call)) = self.calls.get_mut(slot as usize) else { return Err(MediaFailure::NoPorts) };
+        // Whoever answers takes what it is told and names no address.
+        let told = negotiate::relay_offer(&offer, &call.b.history);
+        let mut voice = told.voice.clone();
+        voice.direction = voice.direction.reversed();
+        let answer = Said {
+            lines: told.lines.clone(),
+            at: told.at,
+            rtp: None,
+            rtcp: None,
+            family_is_v6: offer.family_is_v6,
+            voice,
+        };
+        let agreement = negotiate::relay_answer(&offer, &told, &answer)?;
+        let pending = Pending { turn, from: Leg::A, offer, source, told };
+        let (a, b) = call.both(Leg::A);
+        apply(now, &pending, &answer, source, &agreement, a, b);
+        a.echo.get_or_insert_default();
+        // Nobody stands there, so nobody is missed.
+        b.sends = false;
+        self.watch_legs(slot);
+        self.rate_legs(now, slot);
+        self.queue(Queued::Say { call: id, turn, to: Leg::A, draft: Box::new(agreement.answer) });
+        Ok(())
+    }
+}
