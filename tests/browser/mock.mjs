@@ -7,6 +7,7 @@ import { createServer } from 'node:http'
 import { dirname, extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WebSocketServer } from 'ws'
+import { ToySip } from './sip.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const dist = join(root, 'crates/desktop/web/dist')
@@ -21,6 +22,9 @@ function policy() {
 }
 
 export const ann = { name: 'ann', display_name: 'Ann Miller', extension: '2001', typology: 'external' }
+
+/** An agent whose phone is the page. */
+export const bea = { name: 'bea', display_name: 'Bea Conti', extension: '2002', typology: 'webrtc' }
 
 export function phone(n, more = {}) {
   const number = String(n).padStart(2, '0')
@@ -53,11 +57,17 @@ export async function startMock(scenario = {}) {
     sitDown: null,
     delay: 0,
     dropCookies: false,
+    /** What GET /api/sip says besides the ticket, or a refusal. */
+    account: {},
+    sipRefusal: null,
+    /** The tab that has the audio; the first that asks gets it. */
+    owner: null,
     requests: [],
     ...scenario,
   }
   let seq = 1
   const sockets = new Set()
+  const sip = new ToySip()
   const headers = { 'content-security-policy': policy(), 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' }
 
   const send = (response, status, body, more = {}) => {
@@ -67,6 +77,10 @@ export async function startMock(scenario = {}) {
   const refuse = (response, status, reason, sentence, more = {}) => send(response, status, { reason, sentence, ...more })
   const cookie = () => (state.dropCookies ? {} : { 'set-cookie': 'hotseat=mock; Path=/; HttpOnly; SameSite=Lax' })
 
+  const push = (frame) => {
+    seq += 1
+    for (const ws of sockets) ws.send(JSON.stringify({ seq, ...frame }))
+  }
   const me = () => ({
     state: state.session === 'in' ? 'ready' : 'choose_phone',
     agent: state.agent,
@@ -98,8 +112,12 @@ export async function startMock(scenario = {}) {
       case 'POST /api/login': {
         if (state.login) return send(response, state.login.status, state.login.body)
         if (body.password !== 'right') return refuse(response, 401, 'wrong_credentials', 'The username or the password is not right.')
-        state.session = 'pending'
         const held = state.held
+        if (state.agent.typology !== 'external' && !held) {
+          state.session = 'in'
+          return send(response, 200, me(), cookie())
+        }
+        state.session = 'pending'
         return send(response, 200, {
           state: held ? 'held' : 'choose_phone', csrf: 'word', agent: state.agent, held,
           sentence: held ? 'User already logged. Do you want to continue?' : null, last_phone: state.last_phone,
@@ -112,6 +130,10 @@ export async function startMock(scenario = {}) {
         if (request.headers['x-hotseat-csrf'] !== 'word') return refuse(response, 403, 'csrf', 'Please reload the page.')
         const answer = state.sitDown?.(body, state)
         if (answer) return send(response, answer.status, answer.body)
+        if (state.agent.typology !== 'external') {
+          state.session = 'in'
+          return send(response, 200, me(), cookie())
+        }
         const seat = state.phones.find((each) => each.name === body.phone)
         if (!seat) return refuse(response, 422, 'phone_unknown', 'There is no such phone.')
         if (seat.state === 'in_use') return refuse(response, 409, 'phone_in_use', 'Someone else has just taken that phone.', { held: null })
@@ -119,6 +141,19 @@ export async function startMock(scenario = {}) {
         state.seat = seat
         return send(response, 200, { ...me(), phone: { name: seat.name, label: seat.label } }, cookie())
       }
+      case 'GET /api/sip': {
+        if (state.sipRefusal) return send(response, state.sipRefusal.status, state.sipRefusal.body)
+        const tab = url.searchParams.get('tab')
+        state.owner ??= tab
+        return send(response, 200, {
+          uri: 'sip:web-12@test.local', ws: `ws://127.0.0.1:${server.address().port}/sip`, ticket: sip.ticket, expires_in_s: 3600,
+          ice_servers: [], owner: state.owner === tab, ...state.account,
+        })
+      }
+      case 'POST /api/sip/take':
+        state.owner = body.tab
+        push({ type: 'tab_lost', tab: body.tab })
+        return send(response, 204, null)
       case 'DELETE /api/login':
         state.session = null
         return send(response, 204, null, { 'set-cookie': 'hotseat=; Path=/; Max-Age=0' })
@@ -138,11 +173,17 @@ export async function startMock(scenario = {}) {
   const server = createServer((request, response) => {
     handle(request, response).catch((error) => refuse(response, 500, 'mock', String(error)))
   })
-  const upgrades = new WebSocketServer({ noServer: true })
+  const upgrades = new WebSocketServer({ noServer: true, handleProtocols: (offered) => (offered.has('sip') ? 'sip' : false) })
+  const sips = new Set()
   let refusing = false
   server.on('upgrade', (request, socket, head) => {
     if (refusing) return socket.destroy()
     upgrades.handleUpgrade(request, socket, head, (ws) => {
+      if (request.url.startsWith('/sip')) {
+        sips.add(ws)
+        ws.on('close', () => sips.delete(ws))
+        return sip.open(ws)
+      }
       sockets.add(ws)
       ws.on('close', () => sockets.delete(ws))
       ws.send(JSON.stringify({ seq, type: 'snapshot', phones: state.phones }))
@@ -154,23 +195,21 @@ export async function startMock(scenario = {}) {
     url: `http://127.0.0.1:${server.address().port}`,
     state,
     listeners: () => sockets.size,
-    push(frame) {
-      seq += 1
-      for (const ws of sockets) ws.send(JSON.stringify({ seq, ...frame }))
-    },
+    sip,
+    push,
     /** A phone changes, in the list and on every page that looks at it. */
     change(name, more) {
       state.phones = state.phones.map((each) => (each.name === name ? { ...each, ...more } : each))
       const { state: now, by, since } = state.phones.find((each) => each.name === name)
-      this.push({ type: 'phone', name, state: now, by, since })
+      push({ type: 'phone', name, state: now, by, since })
     },
     cut() {
       refusing = true
-      for (const ws of sockets) ws.terminate()
+      for (const ws of [...sockets, ...sips]) ws.terminate()
     },
     heal() { refusing = false },
     async close() {
-      for (const ws of sockets) ws.terminate()
+      for (const ws of [...sockets, ...sips]) ws.terminate()
       server.closeAllConnections()
       await new Promise((done) => server.close(done))
     },

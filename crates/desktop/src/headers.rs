@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 /// The policy of all pages. Scripts, styles, pictures and connections come from our own origin only; `'self'` in
-/// `connect-src` covers the event WebSocket of the same host (CSP Level 3 §6.7.2.8).
+/// `connect-src` covers the WebSockets of the same host, events and SIP (CSP Level 3 §6.7.2.8).
 pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; media-src 'self' blob:; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The headers of every answer, pages and API alike, as lower-case names and values. Applied by `router()` to the
@@ -37,6 +37,13 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), SECURITY_HEADERS.len());
+    }
+
+    #[test]
+    fn a_page_may_speak_and_call_its_own_origin_and_nobody_else_may() {
+        let permissions = SECURITY_HEADERS.iter().find(|(name, _)| *name == "permissions-policy").map(|h| h.1);
+        assert!(permissions.is_some_and(|p| p.starts_with("microphone=(self), ")));
+        assert!(CSP.split("; ").any(|d| d == "connect-src 'self'"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 // Which page is shown: the address says where the person wants to be, the session says whether they may.
 
-import { useEffect, useState } from 'react'
-import type { Site } from './api'
+import { lazy, Suspense, useEffect, useState } from 'react'
+import type { LoginEnded, Site } from './api'
 import { DeskPage } from './desk/DeskPage'
 import { api } from './http'
 import { LoginPage } from './login/LoginPage'
@@ -10,6 +10,9 @@ import { HelpPage } from './pages/HelpPage'
 import { LoggedOutPage, UnknownPage, UnreachablePage, WaitingPage } from './pages/SmallPages'
 import { go, loginPath, placeOf, safeNext, usePath } from './route'
 import { useSession } from './session'
+
+/** Agents at desk phones never load it. */
+const BrowserDesk = lazy(() => import('./bar/BrowserDesk'))
 
 export function App() {
   const place = placeOf(usePath())
@@ -38,15 +41,15 @@ export function App() {
   }
   if (session.at !== 'in') return <WaitingPage />
   if (place === 'unknown') return <UnknownPage />
-  return (
-    <DeskPage
-      key={session.me.login?.id ?? 'desk'}
-      me={session.me}
-      refresh={refresh}
-      onEnded={(ended) => set({ at: 'ended', ended })}
-      onLoggedOut={() => { set({ at: 'none' }); go('/logged-out') }}
-    />
-  )
+  const desk = {
+    me: session.me,
+    refresh,
+    onEnded: (ended: LoginEnded) => set({ at: 'ended', ended }),
+    onLoggedOut: () => { set({ at: 'none' }); go('/logged-out') },
+  }
+  const key = session.me.login?.id ?? 'desk'
+  if (session.me.agent.typology === 'external') return <DeskPage key={key} {...desk} />
+  return <Suspense fallback={<WaitingPage />}><BrowserDesk key={key} {...desk} /></Suspense>
 }
 
 function useSite(): Site | null {

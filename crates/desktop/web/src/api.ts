@@ -91,6 +91,19 @@ export interface Me extends LoginAnswer {
   activity: ActivityNow | null
 }
 
+/** The answer to GET /api/sip: what it takes to register and call, for the tab that asks. */
+export interface SipAnswer {
+  uri: string
+  ws: string
+  ticket: string
+  expires_in_s: number
+  ice_servers: RTCIceServer[]
+  /** Codec names in the order to prefer; the page has an order of its own where the server has none. */
+  codecs?: string[] | null
+  /** False: another tab of this browser has the audio. */
+  owner?: boolean
+}
+
 /** Why a login ended, as its former page tells it. */
 export interface LoginEnded {
   why: string
@@ -127,6 +140,8 @@ export type Frame = { seq?: number } & (
   | { type: 'audio'; silent: boolean; from_agent: boolean }
   | { type: 'phone_unreachable' }
   | { type: 'phone_back' }
+  /** Another tab of this browser has taken the audio. */
+  | { type: 'tab_lost'; tab?: string | null }
   | { type: 'snapshot'; phones: Phone[] }
   | { type: 'ping' }
 )

@@ -1,7 +1,7 @@
 // Asking the server: JSON over our own origin, the CSRF word on everything that changes something, and every failure
 // turned into a Refusal with a sentence, also when there was no answer at all.
 
-import type { LoginAnswer, Me, PhonesAnswer, Refusal, SeatedAnswer, Site } from './api'
+import type { LoginAnswer, Me, PhonesAnswer, Refusal, SeatedAnswer, SipAnswer, Site } from './api'
 import { noteServerDate } from './clock'
 import { words } from './words'
 
@@ -66,6 +66,8 @@ export const api = {
   phones: () => ask<PhonesAnswer>('GET', '/api/phones'),
   sitDown: (phone: string | null, take_over_epoch: number | null) =>
     ask<SeatedAnswer>('POST', '/api/login/device', { phone, take_over_epoch }),
+  sip: (tab: string) => ask<SipAnswer>('GET', `/api/sip?tab=${encodeURIComponent(tab)}`),
+  takeSip: (tab: string) => ask<null>('POST', '/api/sip/take', { tab }),
   logout: () => ask<null>('DELETE', '/api/login'),
 }
 

@@ -6,6 +6,7 @@ import './styles/tokens.css'
 import './styles/base.css'
 import './styles/login.css'
 import './styles/desk.css'
+import './styles/bar.css'
 
 const root = document.getElementById('root')
 if (root) createRoot(root).render(<App />)
