@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn a_page_may_speak_and_call_its_own_origin_and_nobody_else_may() {
-        let permissions = SECURITY_HEADERS.iter().find(|(name, _)| *name == "permissions-policy").map(|h| h.1);
+        let permissions =
+            SECURITY_HEADERS.iter().find(|(name, _)| *name == "permissions-policy").map(|h| h.1);
         assert!(permissions.is_some_and(|p| p.starts_with("microphone=(self), ")));
         assert!(CSP.split("; ").any(|d| d == "connect-src 'self'"));
     }

@@ -3,19 +3,33 @@
 
 use crate::leg::{LegState, NO_ROUTE, Route};
 use crate::machine::{Machine, Pending, Queued};
-use crate::negotiate::{self, Agreement, Said};
+use crate::negotiate::{self, Agreement, History, Path, Said, Toward};
+use crate::sdp::Ours;
 use bytes::Bytes;
 use std::net::IpAddr;
-use terms::{CallId, Instant, Leg, LegFigures, MediaCommand, MediaEvent, MediaFailure, PortKind, Turn};
+use terms::{
+    CallId, Codecs, Instant, Leg, LegFigures, MediaCommand, MediaEvent, MediaFailure, PortKind, Turn,
+};
+
+/// Whether a leg may be offered what the other does not speak.
+pub(crate) const TRANSCODES: bool = false;
+
+/// What an offer brings.
+struct Offer {
+    turn: Turn,
+    from: Leg,
+    sdp: Bytes,
+    source: IpAddr,
+    to_kind: PortKind,
+    to_codecs: Codecs,
+}
 
 impl Machine {
     pub fn command(&mut self, now: Instant, command: MediaCommand) {
         match command {
-            MediaCommand::Offer { call, turn, to_kind: PortKind::Srtp | PortKind::WebRtc, .. } => {
-                self.event(MediaEvent::Failed { call, turn, why: MediaFailure::NothingInCommon });
-            }
-            MediaCommand::Offer { call, turn, from, sdp, source, to_kind: _, to_codecs: _ } => {
-                if let Err(why) = self.offer(now, call, turn, from, &sdp, source) {
+            MediaCommand::Offer { call, turn, from, sdp, source, to_kind, to_codecs } => {
+                let offer = Offer { turn, from, sdp, source, to_kind, to_codecs };
+                if let Err(why) = self.offer(now, call, offer) {
                     self.event(MediaEvent::Failed { call, turn, why });
                 }
             }
@@ -38,24 +52,30 @@ impl Machine {
         }
     }
 
-    fn offer(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        turn: Turn,
-        from: Leg,
-        sdp: &Bytes,
-        source: IpAddr,
-    ) -> Result<(), MediaFailure> {
+    fn offer(&mut self, now: Instant, id: CallId, offer: Offer) -> Result<(), MediaFailure> {
+        let Offer { turn, from, sdp, source, to_kind, to_codecs } = offer;
         let slot = self.slot_of(id);
         let prefer = slot.and_then(|s| self.history_at(s, from));
-        let offer = negotiate::hear(sdp, prefer)?;
+        let offer = negotiate::hear(&sdp, prefer)?;
+        // An invitation to SRTP (RFC 8643) is left alone; more than that we are not yet.
+        let plain = |kind| matches!(kind, PortKind::Rtp | PortKind::OptionalSrtp);
+        if !plain(offer.kind()) || !plain(to_kind) {
+            return Err(MediaFailure::NothingInCommon);
+        }
+        let none = History::default();
+        let toward = Toward {
+            history: slot.and_then(|s| self.leg(s, from.other())).map_or(&none, |leg| &leg.history),
+            kind: PortKind::Rtp,
+            codecs: to_codecs,
+            transcodes: TRANSCODES,
+            ours: Ours::Plain,
+        };
+        let told = negotiate::relay_offer(&offer, &toward)?;
         let slot = match slot {
             Some(slot) => slot,
             None => self.begin(now, id).ok_or(MediaFailure::NoPorts)?,
         };
         let Some(Some(call)) = self.calls.get_mut(slot as usize) else { return Err(MediaFailure::NoPorts) };
-        let told = negotiate::relay_offer(&offer, &call.leg(from.other()).history);
         let draft = Box::new(told.clone());
         // What was agreed stays in force until an answer replaces it (RFC 3264 §8); only the offer is remembered.
         call.remember(Box::new(Pending { turn, from, offer, source, told }));
@@ -81,7 +101,12 @@ impl Machine {
             .ok_or(MediaFailure::NoOffer)?;
         let pending = call.pending.get(at).ok_or(MediaFailure::NoOffer)?;
         let answer = negotiate::hear(sdp, Some(pending.told.at))?;
-        let agreement = negotiate::relay_answer(&pending.offer, &pending.told, &answer)?;
+        let history = match from.other() {
+            Leg::A => &call.a.history,
+            Leg::B => &call.b.history,
+        };
+        let agreement =
+            negotiate::relay_answer(&pending.offer, &pending.told, &answer, history, &Ours::Plain)?;
         // Older offers were overtaken by this one. It stays itself, for the answers of other forks.
         call.pending.retain(|p| p.turn >= turn);
         let Some(place) = call.pending.iter().position(|p| p.turn == turn) else {
@@ -112,12 +137,16 @@ impl Machine {
     }
 
     fn history_at(&self, slot: u32, leg: Leg) -> Option<usize> {
-        let call = self.calls.get(slot as usize)?.as_ref()?;
-        let history = match leg {
-            Leg::A => &call.a.history,
-            Leg::B => &call.b.history,
-        };
+        let history = &self.leg(slot, leg)?.history;
         (!history.lines.is_empty()).then_some(history.at)
+    }
+
+    fn leg(&self, slot: u32, leg: Leg) -> Option<&LegState> {
+        let call = self.calls.get(slot as usize)?.as_ref()?;
+        Some(match leg {
+            Leg::A => &call.a,
+            Leg::B => &call.b,
+        })
     }
 }
 
@@ -135,33 +164,29 @@ pub(crate) fn apply(
     let answerer_anew = answerer.expect(answer, answer_source);
     offerer.routes.fill(Route::NONE);
     answerer.routes.fill(Route::NONE);
-    for c in &agreement.codecs {
-        route(offerer, c.offerer, Route { pt: c.answered, codec: c.codec });
-        route(answerer, c.offered, Route { pt: c.offerer, codec: c.codec });
-    }
-    for c in &agreement.codecs {
-        // Phones that answer with numbers of their own also send with them.
-        route(answerer, c.answered, Route { pt: c.offerer, codec: c.codec });
-    }
-    offerer.hear(agreement.codecs.iter().map(|c| (c.codec, c.offerer)));
-    answerer.hear(agreement.codecs.iter().map(|c| (c.codec, c.answered)));
+    put(offerer, &agreement.to_answerer);
+    put(answerer, &agreement.to_offerer);
+    // Each is sent what leaves to it.
+    offerer.hear(agreement.to_offerer.iter().map(|path| path.leaves));
+    answerer.hear(agreement.to_answerer.iter().map(|path| path.leaves));
     offerer.mux = pending.offer.voice.mux;
     answerer.mux = agreement.answerer_mux;
-    let first = agreement.codecs.iter().map(|c| c.codec).find(|c| c.is_voice());
-    offerer.codec = first;
-    answerer.codec = first;
+    let first = |paths: &[Path]| paths.iter().map(|p| p.arrives.codec).find(|c| c.is_voice());
+    offerer.codec = first(&agreement.to_answerer);
+    answerer.codec = first(&agreement.to_offerer);
     offerer.allow(now, agreement.offerer_sends, offerer_anew);
     answerer.allow(now, agreement.answerer_sends, answerer_anew);
-    let (answer_draft, told) = (&agreement.answer, &pending.told);
-    offerer.history.settle(&answer_draft.lines, answer_draft.at, &answer_draft.voice.formats, offerer.mux);
-    answerer.history.settle(&told.lines, told.at, &told.voice.formats, answerer.mux);
+    offerer.history.settle(&agreement.answer, &agreement.offerer, offerer.mux);
+    answerer.history.settle(&pending.told, &agreement.answerer, answerer.mux);
 }
 
 /// The first meaning of a number stays.
-fn route(leg: &mut LegState, pt: u8, to: Route) {
-    if let Some(place) = leg.routes.get_mut(usize::from(pt))
-        && place.pt == NO_ROUTE
-    {
-        *place = to;
+fn put(leg: &mut LegState, paths: &[Path]) {
+    for path in paths.iter().filter(|path| path.is_relay()) {
+        if let Some(place) = leg.routes.get_mut(usize::from(path.arrives.pt))
+            && place.pt == NO_ROUTE
+        {
+            *place = Route { pt: path.leaves.pt, codec: path.leaves.codec };
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::command::apply;
 use crate::machine::{Machine, Pending, Queued};
-use crate::negotiate::{self, Said};
+use crate::negotiate::{self, Said, Toward};
+use crate::sdp::{Carriage, Ours};
 use bytes::Bytes;
 use std::net::IpAddr;
-use terms::{CallId, Instant, Leg, MediaFailure, Turn};
+use terms::{CallId, Codecs, Instant, Leg, MediaFailure, PortKind, Turn};
 
 impl Machine {
     pub(crate) fn echo(
@@ -23,7 +24,14 @@ impl Machine {
         };
         let Some(Some(call)) = self.calls.get_mut(slot as usize) else { return Err(MediaFailure::NoPorts) };
         // Whoever answers takes what it is told and names no address.
-        let told = negotiate::relay_offer(&offer, &call.b.history);
+        let toward = Toward {
+            history: &call.b.history,
+            kind: PortKind::Rtp,
+            codecs: Codecs::default(),
+            transcodes: false,
+            ours: Ours::Plain,
+        };
+        let told = negotiate::relay_offer(&offer, &toward)?;
         let mut voice = told.voice.clone();
         voice.direction = voice.direction.reversed();
         let answer = Said {
@@ -33,8 +41,9 @@ impl Machine {
             rtcp: None,
             family_is_v6: offer.family_is_v6,
             voice,
+            carriage: Carriage::Plain,
         };
-        let agreement = negotiate::relay_answer(&offer, &told, &answer)?;
+        let agreement = negotiate::relay_answer(&offer, &told, &answer, &call.a.history, &Ours::Plain)?;
         let pending = Pending { turn, from: Leg::A, offer, source, told };
         let (a, b) = call.both(Leg::A);
         apply(now, &pending, &answer, source, &agreement, a, b);

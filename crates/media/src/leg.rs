@@ -5,7 +5,7 @@ use crate::codec::{Kind, Transcoder};
 use crate::dtmf::Dtmf;
 use crate::figures::Inbound;
 use crate::latch::Latch;
-use crate::negotiate::{History, Said};
+use crate::negotiate::{End, History, Said};
 use crate::play::{Echo, Player};
 use crate::quality;
 use crate::sdp::{self, Codec, Draft};
@@ -159,10 +159,12 @@ impl LegState {
     }
 
     /// Takes over what this leg is to be sent: the first voice of what was agreed, and the events beside it.
-    pub fn hear(&mut self, codecs: impl Iterator<Item = (Codec, u8)> + Clone) {
-        let voice = codecs.clone().find_map(|(c, pt)| Some((c.kind()?, pt)));
-        let events = codecs.clone().find(|(c, _)| !c.is_voice()).map(|(_, pt)| pt);
-        self.heard = voice.map(|(kind, pt)| Heard { kind, pt, events });
+    pub fn hear(&mut self, ends: impl Iterator<Item = End> + Clone) {
+        let voice = ends.clone().find_map(|end| Some((end.codec.kind()?, end.pt)));
+        self.heard = voice.map(|(kind, pt)| {
+            let beside = |end: &End| !end.codec.is_voice() && end.clock == kind.clock();
+            Heard { kind, pt, events: ends.clone().find(beside).map(|end| end.pt) }
+        });
         self.out.set_clock(self.heard.map_or(8000, |h| h.clock()));
     }
 

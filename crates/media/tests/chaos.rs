@@ -124,7 +124,7 @@ fn mutated_descriptions_never_panic_and_what_we_write_can_be_read() {
 fn check_ours(told: &[u8]) {
     let text = std::str::from_utf8(told).unwrap();
     let read = reader::read(told).unwrap_or_else(|e| panic!("{e}: {text}"));
-    assert_eq!(read.streams.iter().filter(|s| s.is_plain_voice()).count(), 1, "{text}");
+    assert_eq!(read.streams.iter().filter(|s| s.is_voice()).count(), 1, "{text}");
     for forbidden in ["10.0.0.5", "2001:db8", "4000", "5000", "4001"] {
         let leaks = text
             .lines()

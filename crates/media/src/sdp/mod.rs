@@ -3,33 +3,51 @@
 //! Reading keeps only what we can act upon; unknown lines are skipped, never an error. Nothing read here is copied to
 //! the other side as text: what is relayed is written anew from values, so no address or name of one leg can reach
 //! the other.
+//!
+//! Header extensions (RFC 8285) are neither offered nor accepted, not even `mid` and the audio level: the numbers of
+//! extensions differ from leg to leg, a relay that passes them on untouched would give one leg's number the other's
+//! meaning, and with one voice stream for each leg nothing is gained by them. A peer that was offered none sends none.
 
+mod carriage;
 mod read;
 mod write;
 
+pub use carriage::{
+    Candidate, CandidateKind, Carriage, Credentials, Crypto, Fingerprint, Hash, Setup, Via, WebRtcSide,
+};
 pub use read::{SdpError, read};
-pub use write::{Draft, Line, Voice, write};
+pub use write::{Draft, Line, OurSide, Ours, Voice, write};
 
 use crate::codec::Kind;
 use std::net::IpAddr;
 
-/// What we can relay. All of them run on an 8 kHz RTP clock, G.722 too (RFC 3551 §4.5.2).
+/// What we can relay and transcode, and the digits beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Codec {
     Pcmu,
     Pcma,
     G722,
-    /// RFC 4733, 8 kHz clock only.
+    /// RFC 7587.
+    Opus,
+    /// RFC 4733, at the clock of the voice it accompanies.
     TelephoneEvent,
 }
 
+/// RTP clock of G.711, and of G.722 too (RFC 3551 §4.5.2).
+pub const CLOCK_8K: u32 = 8000;
+/// RTP clock of Opus, whatever it carries (RFC 7587 §4.1).
+pub const CLOCK_48K: u32 = 48_000;
+
 impl Codec {
-    /// The name of the RTP payload format (RFC 3551 §6, RFC 4733 §7.1.1).
+    pub const VOICES: [Codec; 4] = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus];
+
+    /// The name of the RTP payload format (RFC 3551 §6, RFC 4733 §7.1.1, RFC 7587 §7).
     pub fn name(self) -> &'static str {
         match self {
             Codec::Pcmu => "PCMU",
             Codec::Pcma => "PCMA",
             Codec::G722 => "G722",
+            Codec::Opus => "opus",
             Codec::TelephoneEvent => "telephone-event",
         }
     }
@@ -44,19 +62,25 @@ impl Codec {
         }
     }
 
-    /// `PCMU/8000`, `PCMU/8000/1`, `telephone-event/8000`; names compare without case (RFC 8866 §6.6).
-    pub fn of_rtpmap(encoding: &str) -> Option<Codec> {
-        let mut parts = encoding.split('/');
+    /// `PCMU/8000`, `opus/48000/2`, `telephone-event/48000` with the clock it means; names compare without case
+    /// (RFC 8866 §6.6).
+    pub fn of_rtpmap(encoding: &str) -> Option<(Codec, u32)> {
+        let mut parts = encoding.split('/').map(str::trim);
         let name = parts.next()?;
-        let clock = parts.next()?.trim();
-        if !matches!(parts.next().map(str::trim), None | Some("1")) {
-            return None;
+        let clock = parts.next()?;
+        let channels = parts.next().unwrap_or("1");
+        let [a, b, c, d] = Codec::VOICES;
+        let codec =
+            [a, b, c, d, Codec::TelephoneEvent].into_iter().find(|c| c.name().eq_ignore_ascii_case(name))?;
+        match (codec, clock, channels) {
+            // RFC 7587 §7: always two channels in the name, whatever is sent.
+            (Codec::Opus, "48000", "2") => Some((codec, CLOCK_48K)),
+            (Codec::Opus, ..) => None,
+            (Codec::TelephoneEvent, "48000", "1") => Some((codec, CLOCK_48K)),
+            // Some phones write the true sampling rate of G.722; the clock on the wire is 8 kHz all the same.
+            (_, "8000", "1") | (Codec::G722, "16000", "1") => Some((codec, CLOCK_8K)),
+            _ => None,
         }
-        let codec = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::TelephoneEvent]
-            .into_iter()
-            .find(|c| c.name().eq_ignore_ascii_case(name))?;
-        // Some phones write the true sampling rate of G.722; the clock on the wire is 8 kHz all the same.
-        (clock == "8000" || codec == Codec::G722 && clock == "16000").then_some(codec)
     }
 
     /// As sound; nothing for events.
@@ -65,12 +89,23 @@ impl Codec {
             Codec::Pcmu => Some(Kind::Pcmu),
             Codec::Pcma => Some(Kind::Pcma),
             Codec::G722 => Some(Kind::G722),
+            Codec::Opus => Some(Kind::Opus),
             Codec::TelephoneEvent => None,
         }
     }
 
     pub fn is_voice(self) -> bool {
         self != Codec::TelephoneEvent
+    }
+
+    /// More than telephone quality.
+    pub fn is_wide(self) -> bool {
+        matches!(self, Codec::G722 | Codec::Opus)
+    }
+
+    /// The RTP clock of a voice codec.
+    pub fn clock(self) -> u32 {
+        if self == Codec::Opus { CLOCK_48K } else { CLOCK_8K }
     }
 }
 
@@ -79,8 +114,41 @@ impl Codec {
 pub struct Format {
     pub pt: u8,
     pub codec: Codec,
+    /// Ticks of the RTP timestamp in a second.
+    pub clock: u32,
     /// The events of a telephone-event format, such as `0-16` (RFC 4733 §2.4.1). Digits, commas and dashes only.
     pub events: Option<String>,
+    /// What the receiver of an Opus stream asks for.
+    pub opus: OpusParams,
+}
+
+impl Format {
+    pub fn voice(pt: u8, codec: Codec) -> Format {
+        Format { pt, codec, clock: codec.clock(), events: None, opus: OpusParams::default() }
+    }
+
+    pub fn digits(pt: u8, clock: u32) -> Format {
+        Format { pt, codec: Codec::TelephoneEvent, clock, events: None, opus: OpusParams::default() }
+    }
+
+    /// The same thing on the wire but for its number.
+    pub fn is_like(&self, other: &Format) -> bool {
+        self.codec == other.codec && self.clock == other.clock
+    }
+}
+
+/// RFC 7587 §6.1, as far as a telephone call needs it. The rest (rates, stereo) are wishes that may go unheard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OpusParams {
+    /// Milliseconds.
+    pub minptime: Option<u8>,
+    /// `useinbandfec=1`: the decoder can use redundancy.
+    pub fec: bool,
+}
+
+impl OpusParams {
+    /// What our own decoder likes.
+    pub const OURS: OpusParams = OpusParams { minptime: Some(10), fec: true };
 }
 
 /// Who sends, from the point of view of the one who wrote the description.
@@ -139,6 +207,10 @@ pub struct Stream {
     pub media: String,
     pub port: u16,
     pub proto: String,
+    /// How its packets travel; `None` is a way we do not know or cannot go.
+    pub carriage: Option<Carriage>,
+    /// RFC 5888.
+    pub mid: Option<String>,
     /// The first format as it was written, to echo it when the stream is refused (RFC 3264 §6).
     pub first_format: String,
     /// From the media level, else from the session level.
@@ -156,11 +228,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A voice stream over plain RTP that is not refused. RTP/AVPF is taken as RTP/AVP: feedback is optional in it.
-    pub fn is_plain_voice(&self) -> bool {
+    /// A voice stream that is not refused, over a carriage and with a codec that we speak. The profiles with feedback
+    /// (AVPF, SAVPF) are taken as those without: feedback is optional in them.
+    pub fn is_voice(&self) -> bool {
         self.media == "audio"
             && self.port != 0
-            && matches!(self.proto.as_str(), "RTP/AVP" | "RTP/AVPF")
+            && self.carriage.is_some()
             && self.formats.iter().any(|f| f.codec.is_voice())
     }
 }

@@ -1,7 +1,12 @@
-//! Reading what phones send.
+//! Reading what phones and browsers send.
 
-use super::{Codec, Description, Direction, Format, Stream};
+use super::carriage::{self, CANDIDATES_MAX, CRYPTOS_MAX, FINGERPRINTS_MAX};
+use super::{
+    CLOCK_8K, Candidate, Carriage, Codec, Credentials, Crypto, Description, Direction, Fingerprint, Format,
+    OpusParams, Setup, Stream, WebRtcSide,
+};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use terms::Secret;
 
 /// A browser with video writes about 6 KiB; a phone a few hundred bytes.
 const BODY_MAX: usize = 32 * 1024;
@@ -35,6 +40,7 @@ pub fn read(body: &[u8]) -> Result<Description, SdpError> {
         return Err(SdpError::TooLong(body.len()));
     }
     let mut session = Level::default();
+    let mut bundle = Vec::new();
     let mut streams: Vec<Open> = Vec::new();
     let mut begun = false;
     for (at, line) in body.split(|b| matches!(b, b'\r' | b'\n')).filter(|l| !l.is_empty()).enumerate() {
@@ -62,7 +68,11 @@ pub fn read(body: &[u8]) -> Result<Description, SdpError> {
             }
             "a" => match streams.last_mut() {
                 Some(stream) => stream.attribute(value),
-                None => session.attribute(value),
+                None => match value.strip_prefix("group:BUNDLE ") {
+                    // RFC 9143 §7.2: the first group a stream is in counts; who writes two is not understood.
+                    Some(mids) => bundle = mids.split_ascii_whitespace().take(STREAMS_MAX).collect(),
+                    None => session.attribute(value),
+                },
             },
             _ => {}
         }
@@ -73,7 +83,7 @@ pub fn read(body: &[u8]) -> Result<Description, SdpError> {
     if streams.is_empty() {
         return Err(SdpError::NoMedia);
     }
-    Ok(Description { streams: streams.into_iter().map(|s| s.close(&session)).collect() })
+    Ok(Description { streams: streams.into_iter().map(|s| s.close(&session, &bundle)).collect() })
 }
 
 /// What may stand at the session level and be overridden below an m-line.
@@ -82,14 +92,30 @@ struct Level {
     address: Option<IpAddr>,
     direction: Option<Direction>,
     ptime: Option<u16>,
+    ufrag: Option<String>,
+    pwd: Option<Secret>,
+    fingerprints: Vec<Fingerprint>,
+    setup: Option<Setup>,
+    ice_lite: bool,
+    trickle: bool,
+    end_of_candidates: bool,
 }
 
 impl Level {
     fn attribute(&mut self, value: &str) {
-        if let Some(direction) = Direction::of_name(value) {
-            self.direction = Some(direction);
-        } else if let Some(ms) = value.strip_prefix("ptime:") {
-            self.ptime = milliseconds(ms);
+        let (name, rest) = value.split_once(':').unwrap_or((value, ""));
+        match name {
+            "ptime" => self.ptime = milliseconds(rest),
+            "ice-ufrag" => self.ufrag = carriage::ufrag(rest.trim()).map(str::to_owned),
+            "ice-pwd" => self.pwd = carriage::pwd(rest.trim()).map(Secret::new),
+            "fingerprint" if self.fingerprints.len() < FINGERPRINTS_MAX => {
+                self.fingerprints.extend(Fingerprint::read(rest));
+            }
+            "setup" => self.setup = Setup::of_name(rest.trim()),
+            "ice-lite" => self.ice_lite = true,
+            "ice-options" => self.trickle |= rest.split_ascii_whitespace().any(|option| option == "trickle"),
+            "end-of-candidates" => self.end_of_candidates = true,
+            _ => self.direction = Direction::of_name(value).or(self.direction),
         }
     }
 }
@@ -101,8 +127,12 @@ struct Open {
     proto: String,
     first_format: String,
     payloads: Vec<u8>,
-    maps: Vec<(u8, Option<Codec>)>,
+    maps: Vec<(u8, Option<(Codec, u32)>)>,
     events: Vec<(u8, String)>,
+    opus: Vec<(u8, OpusParams)>,
+    cryptos: Vec<Crypto>,
+    candidates: Vec<Candidate>,
+    mid: Option<String>,
     rtcp: Option<(u16, Option<IpAddr>)>,
     mux: bool,
     maxptime: Option<u16>,
@@ -132,6 +162,10 @@ impl Open {
             payloads,
             maps: Vec::new(),
             events: Vec::new(),
+            opus: Vec::new(),
+            cryptos: Vec::new(),
+            candidates: Vec::new(),
+            mid: None,
             rtcp: None,
             mux: false,
             maxptime: None,
@@ -147,15 +181,19 @@ impl Open {
                     self.maps.push((pt, Codec::of_rtpmap(encoding)));
                 }
             }
-            "fmtp" if self.events.len() < FORMATS_MAX => {
-                if let Some((pt, events)) = numbered(rest)
-                    && events.len() <= EVENTS_MAX
-                    && !events.is_empty()
-                    && events.bytes().all(|b| matches!(b, b'0'..=b'9' | b',' | b'-'))
-                {
+            "fmtp" if self.events.len() + self.opus.len() < FORMATS_MAX => {
+                let Some((pt, text)) = numbered(rest) else { return };
+                if let Some(events) = events(text) {
                     self.events.push((pt, events.to_owned()));
+                } else {
+                    self.opus.push((pt, opus(text)));
                 }
             }
+            "crypto" if self.cryptos.len() < CRYPTOS_MAX => self.cryptos.extend(Crypto::read(rest)),
+            "candidate" if self.candidates.len() < CANDIDATES_MAX => {
+                self.candidates.extend(Candidate::read(rest));
+            }
+            "mid" => self.mid = token(rest.trim()).map(str::to_owned),
             "rtcp" => self.rtcp = rtcp(rest),
             "rtcp-mux" => self.mux = true,
             "maxptime" => self.maxptime = milliseconds(rest),
@@ -163,22 +201,26 @@ impl Open {
         }
     }
 
-    fn close(self, session: &Level) -> Stream {
+    fn close(mut self, session: &Level, bundle: &[&str]) -> Stream {
         let mut formats: Vec<Format> = Vec::new();
-        for pt in self.payloads {
-            let codec = match self.maps.iter().find(|(p, _)| *p == pt) {
-                Some((_, codec)) => *codec,
-                None => Codec::of_static(pt),
+        for pt in std::mem::take(&mut self.payloads) {
+            let known = match self.maps.iter().find(|(p, _)| *p == pt) {
+                Some((_, known)) => *known,
+                None => Codec::of_static(pt).map(|codec| (codec, CLOCK_8K)),
             };
+            let Some((codec, clock)) = known else { continue };
+            let events =
+                self.events.iter().find(|(p, _)| *p == pt && !codec.is_voice()).map(|(_, e)| e.clone());
+            let opus = self.opus.iter().find(|(p, _)| *p == pt && codec == Codec::Opus).map(|(_, o)| *o);
+            let format = Format { pt, codec, clock, events, opus: opus.unwrap_or_default() };
             // A codec listed twice is relayed under its first number.
-            if let Some(codec) = codec
-                && !formats.iter().any(|f| f.codec == codec)
-            {
-                let events = self.events.iter().find(|(p, _)| *p == pt && !codec.is_voice());
-                formats.push(Format { pt, codec, events: events.map(|(_, e)| e.clone()) });
+            if !formats.iter().any(|f| f.is_like(&format)) {
+                formats.push(format);
             }
         }
         Stream {
+            carriage: self.carriage(session, bundle),
+            mid: self.mid,
             media: self.media,
             port: self.port,
             proto: self.proto,
@@ -193,6 +235,71 @@ impl Open {
             formats,
         }
     }
+
+    /// What the profile and the attributes together mean.
+    fn carriage(&mut self, session: &Level, bundle: &[&str]) -> Option<Carriage> {
+        let cryptos = std::mem::take(&mut self.cryptos);
+        let sdes = (!cryptos.is_empty()).then_some(Carriage::Sdes(cryptos));
+        match self.proto.as_str() {
+            // RFC 8643: keys beside a plain profile are an invitation, not a demand.
+            "RTP/AVP" | "RTP/AVPF" => sdes.or(Some(Carriage::Plain)),
+            // Browsers of ten years ago wrote their DTLS under this profile, and some libraries still do.
+            "RTP/SAVP" | "RTP/SAVPF" => self.web_rtc(session, bundle).or(sdes),
+            // RFC 8829 §5.1.2: all four mean the same.
+            "UDP/TLS/RTP/SAVPF" | "UDP/TLS/RTP/SAVP" | "TCP/DTLS/RTP/SAVPF" | "TCP/DTLS/RTP/SAVP" => {
+                self.web_rtc(session, bundle)
+            }
+            _ => None,
+        }
+    }
+
+    fn web_rtc(&mut self, session: &Level, bundle: &[&str]) -> Option<Carriage> {
+        let level = &mut self.level;
+        // RFC 8839 §5.4: below the m-line, else above all of them.
+        let (ufrag, pwd) = match (level.ufrag.take(), level.pwd.take()) {
+            (None, None) => (session.ufrag.clone()?, session.pwd.clone()?),
+            (ufrag, pwd) => (ufrag?, pwd?),
+        };
+        let mut fingerprints = std::mem::take(&mut level.fingerprints);
+        if fingerprints.is_empty() {
+            fingerprints.clone_from(&session.fingerprints);
+        }
+        // RFC 8834 §4.5 obliges browsers to multiplex, and we have one port for everything of theirs. Of two sides that
+        // are lite nobody would ever check anything (RFC 8445 §6.1.1).
+        if fingerprints.is_empty() || !self.mux || session.ice_lite {
+            return None;
+        }
+        Some(Carriage::WebRtc(Box::new(WebRtcSide {
+            ice: Credentials { ufrag, pwd },
+            fingerprints,
+            setup: level.setup.or(session.setup),
+            candidates: std::mem::take(&mut self.candidates),
+            bundle: self.mid.as_deref().is_some_and(|mid| bundle.contains(&mid)),
+            mid: self.mid.clone(),
+            trickle: level.trickle || session.trickle,
+            end_of_candidates: level.end_of_candidates || session.end_of_candidates,
+        })))
+    }
+}
+
+/// The list of events of a telephone-event format.
+fn events(text: &str) -> Option<&str> {
+    let fine = |b: u8| matches!(b, b'0'..=b'9' | b',' | b'-');
+    (!text.is_empty() && text.len() <= EVENTS_MAX && text.bytes().all(fine)).then_some(text)
+}
+
+/// `minptime=10;useinbandfec=1` (RFC 7587 §6.1).
+fn opus(text: &str) -> OpusParams {
+    let mut params = OpusParams::default();
+    for one in text.split(';') {
+        match one.trim().split_once('=') {
+            // RFC 7587 §6.1: from 3 to 120.
+            Some(("minptime", ms)) => params.minptime = ms.parse().ok().filter(|ms| (3..=120).contains(ms)),
+            Some(("useinbandfec", on)) => params.fec = on == "1",
+            _ => {}
+        }
+    }
+    params
 }
 
 /// RFC 8866 §5.7: `IN IP4 192.0.2.1/127`. Names are not resolved: an address that changes under us is no address.
@@ -245,7 +352,7 @@ fn milliseconds(text: &str) -> Option<u16> {
 
 /// A word we may have to say again to the peer who said it.
 fn token(text: &str) -> Option<&str> {
-    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.' | b'+' | b'*');
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b"/-_.+*!#$%&'`{|}~^".contains(&b);
     (!text.is_empty() && text.len() <= TOKEN_MAX && text.bytes().all(fine)).then_some(text)
 }
 
@@ -265,7 +372,7 @@ mod tests {
              m=audio 11780 RTP/AVP 9 8 0 18 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n\
              a=rtpmap:0 PCMU/8000\r\na=rtpmap:18 G729/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
              a=fmtp:101 0-15\r\na=ptime:20\r\na=rtcp:11781\r\na=sendrecv\r\n");
-        assert!(s.is_plain_voice());
+        assert!(s.is_voice());
         let codecs: Vec<_> = s.formats.iter().map(|f| (f.pt, f.codec)).collect();
         use Codec::*;
         assert_eq!(codecs, [(9, G722), (8, Pcma), (0, Pcmu), (101, TelephoneEvent)]);
@@ -285,7 +392,7 @@ mod tests {
             ]
             .join(end);
             let s = one(&text);
-            assert!(s.is_plain_voice(), "{end:?}");
+            assert!(s.is_voice(), "{end:?}");
             assert_eq!(s.formats.len(), 2);
         }
     }
@@ -300,12 +407,15 @@ mod tests {
     }
 
     #[test]
-    fn rtpmap_overrides_the_static_table_and_foreign_clocks_are_unknown() {
+    fn rtpmap_overrides_the_static_table_and_foreign_channels_are_unknown() {
         let s = one(
             "v=0\nm=audio 4 RTP/AVP 0 8 96 97\na=rtpmap:0 opus/48000/2\na=rtpmap:96 telephone-event/48000\na=rtpmap:97 PCMU/8000/2\n",
         );
-        assert_eq!(s.formats.len(), 1);
-        assert_eq!(s.formats[0].codec, Codec::Pcma);
+        let codecs: Vec<_> = s.formats.iter().map(|f| (f.pt, f.codec, f.clock)).collect();
+        assert_eq!(
+            codecs,
+            [(0, Codec::Opus, 48_000), (8, Codec::Pcma, 8000), (96, Codec::TelephoneEvent, 48_000)]
+        );
     }
 
     #[test]
