@@ -18,6 +18,7 @@ pub struct Hotseat {
     pub folder: PathBuf,
     pub config: PathBuf,
     pub sip: SocketAddr,
+    pub sip_tls: SocketAddr,
     pub https: String,
     pub trunk: SocketAddr,
 }
@@ -48,6 +49,8 @@ impl Hotseat {
         let config = folder.join("sip-config");
         std::fs::create_dir_all(&config).expect("a configuration folder");
         let (sip, https, http, trunk) = (free_port(), free_port(), free_port(), free_port());
+        // The neighbour of a free port is free too.
+        let sip_tls = sip + 1;
         let write = |name: &str, text: String| {
             std::fs::write(config.join(name), text).expect("a configuration file");
         };
@@ -57,7 +60,7 @@ impl Hotseat {
             "gateway.toml",
             format!(
                 "domain = \"{DOMAIN}\"\ndata_dir = \"../data\"\npublic_url = \"https://127.0.0.1:{https}\"\nworkers = 1\n\
-                 drain_s = 2\n[listen]\nsip_udp = [\"127.0.0.1:{sip}\"]\nsip_tcp = [\"127.0.0.1:{sip}\"]\n\
+                 drain_s = 2\n[listen]\nsip_udp = [\"127.0.0.1:{sip}\"]\nsip_tcp = [\"127.0.0.1:{sip}\"]\nsip_tls = [\"127.0.0.1:{sip_tls}\"]\n\
                  https = \"127.0.0.1:{https}\"\nhttp = \"127.0.0.1:{http}\"\n[rtp]\nport_first = {rtp}\nport_last = {}\n\
                  [calls]\nring_s = 20\n",
                 rtp + 998
@@ -83,6 +86,7 @@ impl Hotseat {
             folder,
             config,
             sip: SocketAddr::from(([127, 0, 0, 1], sip)),
+            sip_tls: SocketAddr::from(([127, 0, 0, 1], sip_tls)),
             https: format!("https://127.0.0.1:{https}"),
             trunk: SocketAddr::from(([127, 0, 0, 1], trunk)),
         }

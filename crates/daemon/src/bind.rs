@@ -12,6 +12,8 @@ const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 pub struct Sockets {
     pub sip_udp: Vec<UdpSocket>,
     pub sip_tcp: Vec<TcpListener>,
+    pub sip_tls: Vec<TcpListener>,
+    pub sip_ws: Option<TcpListener>,
     pub https: Option<TcpListener>,
     pub http: Option<TcpListener>,
 }
@@ -27,6 +29,8 @@ pub fn open(config: &Config) -> anyhow::Result<Sockets> {
     Ok(Sockets {
         sip_udp: listen.sip_udp.iter().map(udp).collect::<Result<_, _>>()?,
         sip_tcp: listen.sip_tcp.iter().map(|a| tcp("sip_tcp", *a)).collect::<Result<_, _>>()?,
+        sip_tls: listen.sip_tls.iter().map(|a| tcp("sip_tls", *a)).collect::<Result<_, _>>()?,
+        sip_ws: listen.sip_ws.map(|a| tcp("sip_ws", a)).transpose()?,
         https: listen.https.map(|a| tcp("https", a)).transpose()?,
         http: listen.http.map(|a| tcp("http", a)).transpose()?,
     })
@@ -65,6 +69,7 @@ mod tests {
         let any = "127.0.0.1:0".parse().unwrap();
         config.listen.sip_udp = vec![any];
         config.listen.sip_tcp = vec![any];
+        config.listen.sip_tls = vec![any];
         config.listen.http = None;
         config.listen.https = Some(holder.local_addr().unwrap());
         let error = format!("{:#}", open(&config).err().unwrap());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Chooses the crypto of this process. Harmless to call again.
 pub fn install_provider() {
@@ -63,24 +63,34 @@ pub async fn watched(
     let reloading = tls.clone();
     tokio::spawn(async move {
         let mut seen = changed(&certificate, &key);
+        let mut complained = None;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let now = changed(&certificate, &key);
             if now == seen {
                 continue;
             }
-            seen = now;
             match reloading.reload_from_pem_file(&certificate, &key).await {
-                Ok(()) => tracing::info!("certificate read again"),
-                Err(error) => {
-                    tracing::error!(%error, "changed certificate cannot be read, the old one stays")
+                Ok(()) => {
+                    tracing::info!("certificate read again");
+                    seen = now;
                 }
+                // Certificate and key are two files, so one may be newer for a moment: tried again, told once.
+                Err(error) if complained != Some(now) => {
+                    tracing::error!(%error, "changed certificate cannot be read, the old one stays");
+                    complained = Some(now);
+                }
+                Err(_) => {}
             }
         }
     });
     Ok(tls)
 }
 
-fn changed(certificate: &Path, key: &Path) -> [Option<SystemTime>; 2] {
-    [certificate, key].map(|file| std::fs::metadata(file).and_then(|m| m.modified()).ok())
+/// When each file was written and how long it is.
+type Seen = [Option<(SystemTime, u64)>; 2];
+
+fn changed(certificate: &Path, key: &Path) -> Seen {
+    [certificate, key]
+        .map(|file| std::fs::metadata(file).ok().and_then(|m| Some((m.modified().ok()?, m.len()))))
 }

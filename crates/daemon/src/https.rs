@@ -9,6 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsConfig, from_tcp_rustls};
 use futures_util::future::BoxFuture;
 use std::net::{SocketAddr, TcpListener};
@@ -20,6 +21,8 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 /// No request of ours carries more; a login is under a kilobyte.
 const BODY_MAX: usize = 64 * 1024;
+/// The head of a request must be there within this.
+const HEAD_MAX: Duration = Duration::from_secs(10);
 /// A core that does not answer within this is not ready for calls.
 const READY_MAX: Duration = Duration::from_secs(1);
 
@@ -39,13 +42,14 @@ pub struct Readiness {
     pub draining: Arc<AtomicBool>,
 }
 
-/// Everything that HTTPS serves: `api` first, then health, then the pages.
-pub fn app(api: Router, pages: Router, readiness: Readiness) -> Router {
+/// Everything that HTTPS serves: `api` first, then SIP over WebSocket, then health, then the pages.
+pub fn app(api: Router, sip: Router, pages: Router, readiness: Readiness) -> Router {
     let health = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(readiness);
-    api.merge(health)
+    api.merge(sip)
+        .merge(health)
         .merge(pages)
         .layer(RequestBodyLimitLayer::new(BODY_MAX))
         .layer(middleware::from_fn(secured))
@@ -78,9 +82,12 @@ pub async fn serve(
     app: Router,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
-    let mut server = from_tcp_rustls(listener, tls)?.handle(handle);
-    // A peer that sends half a head holds a connection no longer than this.
-    server.http_builder().http1().timer(hyper_timer()).header_read_timeout(Duration::from_secs(10));
+    // Small SIP messages on their way to a browser must not wait for company.
+    let mut server =
+        from_tcp_rustls(listener, tls)?.map(|tls| tls.acceptor(NoDelayAcceptor::new())).handle(handle);
+    // A peer that sends half a head, or nothing, holds a connection no longer than this.
+    server = server.first_request_timeout(HEAD_MAX);
+    server.http_builder().http1().timer(hyper_timer()).header_read_timeout(HEAD_MAX);
     server.serve(app.into_make_service_with_connect_info::<SocketAddr>()).await
 }
 
@@ -118,9 +125,19 @@ pub async fn serve_insecure(
     public_url: String,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
-    let mut server = axum_server::from_tcp(listener)?.handle(handle);
-    server.http_builder().http1().timer(hyper_timer()).header_read_timeout(Duration::from_secs(10));
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).first_request_timeout(HEAD_MAX);
+    server.http_builder().http1().timer(hyper_timer()).header_read_timeout(HEAD_MAX);
     server.serve(insecure(public_url).into_make_service()).await
+}
+
+/// Serves SIP over WebSocket without TLS, and nothing else, until the handle says stop.
+pub async fn serve_ws(listener: TcpListener, sip: Router, handle: Handle<SocketAddr>) -> std::io::Result<()> {
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(NoDelayAcceptor::new())
+        .handle(handle)
+        .first_request_timeout(HEAD_MAX);
+    server.http_builder().http1().timer(hyper_timer()).header_read_timeout(HEAD_MAX);
+    server.serve(sip.into_make_service_with_connect_info::<SocketAddr>()).await
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Sockets, TLS, HTTP, media threads, configuration and shutdown: everything around the gateway that touches the world.
 
 mod bind;
+mod carry;
 pub mod certs;
 pub mod config;
 pub mod control;
@@ -16,6 +17,9 @@ mod sync;
 mod sys;
 pub mod tap;
 mod tcp;
+mod tls;
+mod upgrade;
+mod ws;
 
 pub use config::Config;
 pub use https::{Admit, Web};

@@ -1,13 +1,17 @@
 //! The service from its first line to its last: restore, listen, say so; on a signal drain, write, leave.
 
 use crate::bind::{self, Sockets};
+use crate::carry::Edge;
 use crate::config::Config;
 use crate::core::{self, Clock, CoreHandle, CoreParts, MediaDoor, Post};
 use crate::desk_core::DeskCore;
 use crate::https::Web;
 use crate::streams::Streams;
 use crate::tap::Tap;
-use crate::tcp::{self, Edge};
+use crate::tcp;
+use crate::tls::{Incoming, Outgoing};
+use crate::upgrade::{self, Door};
+use crate::ws::Pace;
 use crate::{certs, control, https, store_task, sync};
 use anyhow::Context;
 use gateway::{Command, GatewayConfig};
@@ -37,6 +41,10 @@ pub struct Ready {
     pub http: Option<String>,
     pub sip_udp: Option<String>,
     pub sip_tcp: Option<String>,
+    pub sip_tls: Option<String>,
+    /// SIP over WebSocket, as a URL.
+    pub sip_wss: Option<String>,
+    pub sip_ws: Option<String>,
     pub data: String,
     pub pid: u32,
 }
@@ -48,6 +56,7 @@ pub struct Service {
     draining: Arc<AtomicBool>,
     drain_max: Duration,
     web: Vec<axum_server::Handle<SocketAddr>>,
+    streams: Arc<Streams>,
     writer: tokio::task::JoinHandle<()>,
     core_ended: tokio::task::JoinHandle<std::thread::Result<()>>,
 }
@@ -97,22 +106,41 @@ pub async fn start<S: Store>(
         http: None,
         sip_udp: sockets.sip_udp.first().map(|s| s.local_addr().map(|a| a.to_string())).transpose()?,
         sip_tcp: sockets.sip_tcp.first().map(|s| s.local_addr().map(|a| a.to_string())).transpose()?,
+        sip_tls: sockets.sip_tls.first().map(|s| s.local_addr().map(|a| a.to_string())).transpose()?,
+        sip_wss: None,
+        sip_ws: None,
         data: config.data_dir.display().to_string(),
         pid: std::process::id(),
     };
+    let edge = Edge { core: core.clone(), streams: streams.clone(), clock };
+    let outgoing = Arc::new(Outgoing::new(&config).context("preparing TLS to the trunks")?);
     let mut servers = Vec::new();
     let mut public_url = config.public_url.clone();
-    if let Some(listener) = sockets.https {
-        let (certificate, key) = certs::files(&config)?;
-        let tls = certs::watched(certificate, key).await?;
+    let tls = match sockets.https.is_some() || !sockets.sip_tls.is_empty() {
+        true => {
+            let (certificate, key) = certs::files(&config)?;
+            Some(certs::watched(certificate, key).await?)
+        }
+        false => None,
+    };
+    let Web { api, admit } = web(desk.clone());
+    let door = |local, transport| Door {
+        edge: edge.clone(),
+        admit: admit.clone(),
+        local,
+        transport,
+        pace: Pace::default(),
+    };
+    if let (Some(listener), Some(tls)) = (sockets.https, tls.clone()) {
         let address = listener.local_addr()?;
         ready.https = Some(format!("https://{address}"));
+        ready.sip_wss = Some(format!("wss://{address}/sip"));
         if config.listen.https.is_some_and(|a| a.port() == 0) {
             public_url = format!("https://{address}");
         }
         let readiness = https::Readiness { core: core.clone(), draining: draining.clone() };
-        let Web { api, admit: _ } = web(desk.clone());
-        let app = https::app(api, desktop::router(), readiness);
+        let sip = upgrade::router(door(address, Transport::Wss));
+        let app = https::app(api, sip, desktop::router(), readiness);
         let handle = axum_server::Handle::new();
         servers.push(handle.clone());
         tokio::spawn(async move {
@@ -131,15 +159,41 @@ pub async fn start<S: Store>(
             }
         });
     }
-    let edge = Edge { core: core.clone(), streams, clock };
-    tokio::spawn(tcp::connect_wanted(wanted, edge.clone()));
+    if let Some(listener) = sockets.sip_ws {
+        let address = listener.local_addr()?;
+        ready.sip_ws = Some(format!("ws://{address}/sip"));
+        let sip = upgrade::router(door(address, Transport::Ws));
+        let handle = axum_server::Handle::new();
+        servers.push(handle.clone());
+        tokio::spawn(async move {
+            if let Err(error) = https::serve_ws(listener, sip, handle).await {
+                tracing::error!(%error, "sip_ws stopped");
+            }
+        });
+    }
+    tokio::spawn(tcp::connect_wanted(wanted, outgoing, edge.clone()));
     core.post(Post::Listen(sockets.sip_udp)).await;
     for listener in sockets.sip_tcp {
-        tokio::spawn(tcp::accept(tokio::net::TcpListener::from_std(listener)?, edge.clone()));
+        tokio::spawn(tcp::accept(tokio::net::TcpListener::from_std(listener)?, None, edge.clone()));
+    }
+    if let Some(tls) = tls.map(Incoming::new) {
+        for listener in sockets.sip_tls {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(tcp::accept(listener, Some(tls.clone()), edge.clone()));
+        }
     }
     // The core has taken its sockets when it answers; only then is «ready» true.
     core.query(|_, _| ()).await.context("the core did not start")?;
-    Ok(Service { ready, desk, draining, drain_max: config.drain_max, web: servers, writer, core_ended })
+    Ok(Service {
+        ready,
+        desk,
+        draining,
+        drain_max: config.drain_max,
+        web: servers,
+        streams,
+        writer,
+        core_ended,
+    })
 }
 
 fn gateway_config(config: &Config, sockets: &Sockets) -> anyhow::Result<GatewayConfig> {
@@ -154,6 +208,15 @@ fn gateway_config(config: &Config, sockets: &Sockets) -> anyhow::Result<GatewayC
     }
     for listener in &sockets.sip_tcp {
         local(Transport::Tcp, listener.local_addr())?;
+    }
+    for listener in &sockets.sip_tls {
+        local(Transport::Tls, listener.local_addr())?;
+    }
+    if let Some(listener) = &sockets.https {
+        local(Transport::Wss, listener.local_addr())?;
+    }
+    if let Some(listener) = &sockets.sip_ws {
+        local(Transport::Ws, listener.local_addr())?;
     }
     let (mut seed, mut incarnation) = ([0u8; 32], [0u8; 4]);
     getrandom::fill(&mut seed).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
@@ -210,6 +273,7 @@ impl Service {
         }
         core.post(Post::Stop).await;
         let ended = self.core_ended.await;
+        self.streams.close_all();
         if !matches!(ended, Ok(Ok(()))) {
             anyhow::bail!("the core thread ended: {}", panic_text(ended));
         }

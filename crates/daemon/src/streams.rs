@@ -20,6 +20,7 @@ pub struct Line {
 }
 
 struct Writer {
+    flow: Flow,
     queue: mpsc::Sender<Vec<u8>>,
     close: Option<oneshot::Sender<WhyClosed>>,
 }
@@ -81,7 +82,7 @@ impl Streams {
     pub fn open(&self, flow: Flow) -> Line {
         let (queue, outgoing) = mpsc::channel(WRITER_QUEUE_MAX);
         let (close, closing) = oneshot::channel();
-        self.writers.insert(flow.connection, Writer { queue, close: Some(close) });
+        self.writers.insert(flow.connection, Writer { flow, queue, close: Some(close) });
         Line { flow, outgoing, closing }
     }
 
@@ -111,6 +112,12 @@ impl Streams {
         if let Some(Err(mpsc::error::TrySendError::Full(_))) = sent {
             self.close(flow, WhyClosed::QueueFull);
         }
+    }
+
+    /// The process ends: every connection is told.
+    pub fn close_all(&self) {
+        let flows: Vec<Flow> = self.writers.iter().map(|w| w.flow).collect();
+        flows.into_iter().for_each(|flow| self.close(flow, WhyClosed::ByUs));
     }
 
     /// From the core. What is in the queue is still sent, unless the peer does not read.

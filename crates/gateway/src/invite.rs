@@ -333,7 +333,7 @@ fn trunk_attempt(
     let host = trunk.domain.clone().unwrap_or_else(|| host_of(address.address));
     let transport = match address.transport {
         Transport::Udp => String::new(),
-        other => format!(";transport={}", other.param()),
+        other => format!(";transport={}", other.uri_param()),
     };
     let number = escape(&to.number);
     let mut headers = vec![("Allow".to_owned(), b2bua::ALLOW.to_owned())];

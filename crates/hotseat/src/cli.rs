@@ -89,11 +89,11 @@ pub enum Cmd {
 
 const READY: &str = "When it listens it prints one line:\n  \
     {\"ready\":true,\"https\":\"https://127.0.0.1:8443\",\"http\":\"http://127.0.0.1:8080\",\"sip_udp\":\"127.0.0.1:5060\",\
-\"sip_tcp\":\"127.0.0.1:5060\",\"data\":\"…\",\"pid\":1234}\n\
+\"sip_tcp\":\"127.0.0.1:5060\",\"sip_tls\":\"127.0.0.1:5061\",\"sip_wss\":\"wss://127.0.0.1:8443/sip\",\"sip_ws\":null,\"data\":\"…\",\"pid\":1234}\n\
     SIGTERM drains: no new calls, running ones may end within drain_s; a second signal ends them at once.";
 
-const DEV: &str = "Ports: HTTPS 8443, HTTP 8080, SIP 5060 (UDP and TCP). With --base-port N: HTTPS N, HTTP N+1, SIP N+2, toy \
-trunk N+3, simulated phones from N+10, media from N+100.\n\
+const DEV: &str = "Ports: HTTPS 8443, HTTP 8080, SIP 5060 (UDP and TCP) and 5061 (TLS); SIP over WebSocket is on the HTTPS port at /sip. With --base-port N: HTTPS N, HTTP N+1, SIP N+2, toy \
+trunk N+3, SIP over TLS N+4, simulated phones from N+10, media from N+100.\n\
     Data: .hotseat-dev, or .hotseat-dev-N with --base-port N, unless --data says otherwise; logins and passwords of the \
 world are in its file logins.txt.\n\
     When it listens it prints one line of JSON like `hotseat serve`.";

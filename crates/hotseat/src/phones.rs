@@ -34,6 +34,7 @@ struct Credentials {
     realm: String,
     server: Option<String>,
     server_tcp: Option<String>,
+    server_tls: Option<String>,
 }
 
 fn credentials(identity: &Identity, name: &str, secret: Option<&Secret>) -> Credentials {
@@ -45,6 +46,7 @@ fn credentials(identity: &Identity, name: &str, secret: Option<&Secret>) -> Cred
         realm: identity.realm.clone(),
         server: identity.sip_udp.clone(),
         server_tcp: identity.sip_tcp.clone(),
+        server_tls: identity.sip_tls.clone(),
     }
 }
 

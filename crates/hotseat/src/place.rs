@@ -20,6 +20,9 @@ pub struct Identity {
     pub realm: String,
     pub sip_udp: Option<String>,
     pub sip_tcp: Option<String>,
+    /// Files of earlier versions do not have it.
+    #[serde(default)]
+    pub sip_tls: Option<String>,
 }
 
 pub struct Found {
@@ -68,6 +71,7 @@ pub fn identity(config: &Config) -> Identity {
         realm: config.realm.clone(),
         sip_udp: told(&config.listen.sip_udp),
         sip_tcp: told(&config.listen.sip_tcp),
+        sip_tls: told(&config.listen.sip_tls),
     }
 }
 

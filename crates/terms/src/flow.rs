@@ -17,7 +17,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// The token in a Via header (RFC 3261 §20.42, RFC 7118 §5.2).
+    /// The token in a Via header (RFC 3261 §20.42, RFC 7118 §5.1).
     pub fn via_token(self) -> &'static str {
         match self {
             Transport::Udp => "UDP",
@@ -27,7 +27,14 @@ impl Transport {
             Transport::Wss => "WSS",
         }
     }
-    /// The value of a `transport=` parameter.
+    /// The value of a `transport=` parameter. RFC 7118 §5.2 knows `ws` alone, whether there is TLS around it or not.
+    pub fn uri_param(self) -> &'static str {
+        match self {
+            Transport::Wss => "ws",
+            other => other.param(),
+        }
+    }
+    /// The word for it in flows and files.
     pub fn param(self) -> &'static str {
         match self {
             Transport::Udp => "udp",

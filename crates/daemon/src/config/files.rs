@@ -150,6 +150,13 @@ fn gateway(
         None => top.missing("[listen]", "add the section with sip_udp, sip_tcp, https and http."),
     }
     if let Some(mut tls) = top.section("tls") {
+        if let Some((trust, at)) = tls.text("trust") {
+            let file = beside(dir, &trust);
+            if let Err(error) = std::fs::File::open(&file) {
+                tls.error(at, format!("{} cannot be read: {error}.", file.display()));
+            }
+            config.trust = Some(file);
+        }
         match (tls.text("certificate"), tls.text("key")) {
             (Some((certificate, c_at)), Some((key, k_at))) => {
                 let files = TlsFiles { certificate: beside(dir, &certificate), key: beside(dir, &key) };
@@ -186,6 +193,9 @@ fn gateway(
 fn listeners(mut s: Section<'_>, config: &Config, rtp_at: usize) -> Listen {
     let sip_udp = s.parsed_list::<SocketAddr>("sip_udp", ADDRESS).unwrap_or_default();
     let sip_tcp = s.parsed_list::<SocketAddr>("sip_tcp", ADDRESS).unwrap_or_default();
+    let sip_tls = s.parsed_list::<SocketAddr>("sip_tls", ADDRESS).unwrap_or_default();
+    let sip_ws = s.parsed::<SocketAddr>("sip_ws", ADDRESS);
+    let anywhere = s.flag("sip_ws_anywhere").unwrap_or(false);
     let https = s.parsed::<SocketAddr>("https", ADDRESS);
     let http = s.parsed::<SocketAddr>("http", ADDRESS);
     if sip_udp.is_empty() {
@@ -195,6 +205,8 @@ fn listeners(mut s: Section<'_>, config: &Config, rtp_at: usize) -> Listen {
     let streams: Vec<(&str, SocketAddr, usize)> = sip_tcp
         .iter()
         .map(|(a, at)| ("sip_tcp", *a, *at))
+        .chain(sip_tls.iter().map(|(a, at)| ("sip_tls", *a, *at)))
+        .chain(sip_ws.iter().map(|(a, at)| ("sip_ws", *a, *at)))
         .chain(https.iter().map(|(a, at)| ("https", *a, *at)))
         .chain(http.iter().map(|(a, at)| ("http", *a, *at)))
         .collect();
@@ -226,7 +238,42 @@ fn listeners(mut s: Section<'_>, config: &Config, rtp_at: usize) -> Listen {
             );
         }
     }
-    for (address, at) in sip_udp.iter().chain(sip_tcp.iter()) {
+    if let Some((address, at)) = &sip_ws
+        && !anywhere
+        && !is_near(address.ip())
+    {
+        s.error(
+            *at,
+            format!(
+                "`sip_ws` is WebSocket without TLS, and {} can be reached from far away; bind 127.0.0.1 or a private address \
+                 behind a proxy that brings the TLS, or say sip_ws_anywhere = true if you mean it.",
+                address.ip()
+            ),
+        );
+    }
+    for trunk in &config.trunks {
+        // What we send names an address of ours with the same transport; without a listener there is none.
+        let lacks = |transport, listeners: &[(SocketAddr, usize)]| {
+            trunk.addresses.iter().any(|one| {
+                one.transport == transport
+                    && !listeners.iter().any(|(own, _)| own.is_ipv4() == one.address.is_ipv4())
+            })
+        };
+        for (transport, name, listeners) in
+            [(Transport::Tcp, "sip_tcp", &sip_tcp), (Transport::Tls, "sip_tls", &sip_tls)]
+        {
+            if lacks(transport, listeners) {
+                s.missing(
+                    name,
+                    &format!(
+                        "the trunk \"{}\" is called over that transport, which needs an address of ours.",
+                        trunk.name
+                    ),
+                );
+            }
+        }
+    }
+    for (address, at) in sip_udp.iter().chain(sip_tcp.iter()).chain(sip_tls.iter()) {
         if address.ip().is_unspecified() && config.advertise.is_none() {
             s.error(
                 *at,
@@ -239,8 +286,18 @@ fn listeners(mut s: Section<'_>, config: &Config, rtp_at: usize) -> Listen {
     Listen {
         sip_udp: sip_udp.into_iter().map(|(a, _)| a).collect(),
         sip_tcp: sip_tcp.into_iter().map(|(a, _)| a).collect(),
+        sip_tls: sip_tls.into_iter().map(|(a, _)| a).collect(),
+        sip_ws: sip_ws.map(|(a, _)| a),
         https: https.map(|(a, _)| a),
         http: http.map(|(a, _)| a),
+    }
+}
+
+/// Loopback, private, link-local: addresses that nobody on the internet can send to.
+fn is_near(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
@@ -289,7 +346,10 @@ fn trunks(source: &Source) -> Vec<Trunk> {
             s.error(at, format!("there are two trunks with the name \"{name}\"; rename one."));
         }
         let addresses = s
-            .parsed_list::<Address>("addresses", "\"192.0.2.10:5060\", or \"tcp:192.0.2.10:5060\" for TCP")
+            .parsed_list::<Address>(
+                "addresses",
+                "\"192.0.2.10:5060\", \"tcp:192.0.2.10:5060\" for TCP, or \"tls:192.0.2.10:5061\" for TLS",
+            )
             .unwrap_or_default();
         if addresses.is_empty() {
             s.missing("addresses", "write at least one, for example addresses = [\"192.0.2.10:5060\"].");
@@ -496,6 +556,7 @@ impl FromStr for Address {
         let (transport, rest) = match text.split_once(':') {
             Some(("udp", rest)) => (Transport::Udp, rest),
             Some(("tcp", rest)) => (Transport::Tcp, rest),
+            Some(("tls", rest)) => (Transport::Tls, rest),
             _ => (Transport::Udp, text),
         };
         let address = rest.parse().map_err(|_| ())?;

@@ -32,6 +32,8 @@ pub struct Config {
     pub public_url: String,
     /// Certificate chain and key in PEM; a development certificate is made where `None`.
     pub tls: Option<TlsFiles>,
+    /// Roots in PEM that trunks called over TLS are verified with; the system's where `None`.
+    pub trust: Option<PathBuf>,
     /// How long a stop waits for calls to end by themselves.
     pub drain_max: Duration,
     pub registration: Registration,
@@ -45,6 +47,9 @@ pub struct Config {
 pub struct Listen {
     pub sip_udp: Vec<SocketAddr>,
     pub sip_tcp: Vec<SocketAddr>,
+    pub sip_tls: Vec<SocketAddr>,
+    /// SIP over WebSocket without TLS, for what stands behind a proxy. With TLS it is on the HTTPS port, at `/sip`.
+    pub sip_ws: Option<SocketAddr>,
     pub https: Option<SocketAddr>,
     /// Redirects to HTTPS and answers nothing else.
     pub http: Option<SocketAddr>,
@@ -96,9 +101,10 @@ impl Config {
     pub fn development(data_dir: PathBuf, base_port: Option<u16>) -> Config {
         let here = |port: u16| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         // 8443 and 5060 are what people expect; a base port moves all of them together.
-        let (https, http, sip) = match base_port {
-            Some(base) => (base, base.saturating_add(1), base.saturating_add(2)),
-            None => (8443, 8080, 5060),
+        let (https, http, sip, sip_tls) = match base_port {
+            // The one between is the toy trunk's.
+            Some(base) => (base, base.saturating_add(1), base.saturating_add(2), base.saturating_add(4)),
+            None => (8443, 8080, 5060, 5061),
         };
         // Away from the kernel's ephemeral ports as far as a shifted world allows.
         let rtp_first = match base_port {
@@ -112,6 +118,8 @@ impl Config {
             listen: Listen {
                 sip_udp: vec![here(sip)],
                 sip_tcp: vec![here(sip)],
+                sip_tls: vec![here(sip_tls)],
+                sip_ws: None,
                 https: Some(here(https)),
                 http: Some(here(http)),
             },
@@ -120,6 +128,7 @@ impl Config {
             workers: files::default_workers(),
             public_url: format!("https://127.0.0.1:{https}"),
             tls: None,
+            trust: None,
             drain_max: Duration::from_secs(5),
             registration: Registration::default(),
             calls: Calls::default(),
@@ -131,7 +140,9 @@ impl Config {
 
     /// What peers are told to send to for a socket bound at `bound`.
     pub fn advertised(&self, bound: SocketAddr) -> SocketAddr {
-        SocketAddr::new(self.advertise.unwrap_or(bound.ip()), bound.port())
+        // Only the web listener may mean every address without `advertise`; then the first SIP address speaks for it.
+        let own = if bound.ip().is_unspecified() { self.media_addresses().0 } else { bound.ip() };
+        SocketAddr::new(self.advertise.unwrap_or(own), bound.port())
     }
 
     /// The address media ports are bound at and named in SDP.

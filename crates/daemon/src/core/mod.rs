@@ -143,3 +143,34 @@ impl CoreHandle {
         answered.await.map_err(|_| CoreAway)
     }
 }
+
+/// What a handle without a core behind it was told, for the tests of what stands around the core.
+#[cfg(test)]
+pub struct Posts {
+    stream: std::sync::mpsc::Receiver<Post>,
+    _inner: std::sync::mpsc::Receiver<Post>,
+}
+
+#[cfg(test)]
+impl Posts {
+    /// The next thing a stream said.
+    pub async fn next(&mut self) -> Post {
+        loop {
+            match self.stream.try_recv() {
+                Ok(post) => return post,
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl CoreHandle {
+    pub fn alone() -> (CoreHandle, Posts) {
+        let (stream, stream_box) = std::sync::mpsc::sync_channel(STREAM_QUEUE_MAX);
+        let (inner, _inner) = std::sync::mpsc::sync_channel(INNER_QUEUE_MAX);
+        let bell = Arc::new(Bell::new().expect("an event descriptor"));
+        let handle = CoreHandle { stream, inner, bell, counters: Arc::default() };
+        (handle, Posts { stream: stream_box, _inner })
+    }
+}

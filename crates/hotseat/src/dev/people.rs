@@ -146,6 +146,12 @@ impl People {
         if let Some(sip) = &ready.sip_udp {
             text.push_str(&format!("  SIP      {sip} (UDP and TCP)\n"));
         }
+        if let Some(sip) = &ready.sip_tls {
+            text.push_str(&format!("           {sip} (TLS)\n"));
+        }
+        if let Some(sip) = &ready.sip_wss {
+            text.push_str(&format!("           {sip} (for softphones in the browser)\n"));
+        }
         text.push_str("\n  Login    Password              Extension  Typology\n");
         for a in &self.agents {
             let typology = agents::word(a.typology);

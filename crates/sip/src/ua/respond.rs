@@ -237,7 +237,7 @@ impl Ua {
             user.chars().filter(|c| !matches!(c, '<' | '>' | '"' | '@' | ' ') && !c.is_control()).collect();
         let at = if user.is_empty() { "" } else { "@" };
         match flow.transport.is_reliable() {
-            true => format!("<sip:{user}{at}{address};transport={}>", flow.transport.param()),
+            true => format!("<sip:{user}{at}{address};transport={}>", flow.transport.uri_param()),
             false => format!("<sip:{user}{at}{address}>"),
         }
     }
