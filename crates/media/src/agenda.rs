@@ -10,6 +10,8 @@ use terms::{CallId, Instant, Leg};
 pub enum Task {
     /// The next twenty milliseconds of what we play to the leg.
     Play,
+    /// Our own RTCP.
+    Report,
     /// How good the last seconds were.
     Rate,
 }
@@ -41,6 +43,7 @@ impl Machine {
             let Some(slot) = self.slot_of(id) else { continue };
             match task {
                 Task::Play => self.play(now, at, slot, leg),
+                Task::Report => self.report(now, slot, leg),
                 Task::Rate => self.rate(now, slot, leg),
             }
         }

@@ -12,7 +12,7 @@ use terms::{
 };
 
 /// Whether a leg may be offered what the other does not speak.
-pub(crate) const TRANSCODES: bool = false;
+pub(crate) const TRANSCODES: bool = true;
 
 /// What an offer brings.
 struct Offer {
@@ -48,7 +48,7 @@ impl Machine {
             }
             MediaCommand::Away { call, leg } => self.away(now, call, leg, true),
             MediaCommand::Back { call, leg } => self.away(now, call, leg, false),
-            MediaCommand::Release { call } => self.release(call),
+            MediaCommand::Release { call } => self.release(now, call),
         }
     }
 
@@ -118,11 +118,15 @@ impl Machine {
         call.pending.push(pending);
         self.watch_legs(slot);
         self.rate_legs(now, slot);
+        self.report_legs(now, slot);
         self.queue(Queued::Say { call: id, turn, to: from.other(), draft: Box::new(agreement.answer) });
         Ok(())
     }
 
-    fn release(&mut self, id: CallId) {
+    fn release(&mut self, now: Instant, id: CallId) {
+        if let Some(slot) = self.slot_of(id) {
+            self.say_goodbye(now, slot);
+        }
         let Some(mut call) = self.slot_of(id).and_then(|slot| self.forget(slot)) else {
             // Whoever asks waits for the figures, even of a call that never had media.
             let (a, b) = (LegFigures::default(), LegFigures::default());
@@ -167,8 +171,8 @@ pub(crate) fn apply(
     put(offerer, &agreement.to_answerer);
     put(answerer, &agreement.to_offerer);
     // Each is sent what leaves to it.
-    offerer.hear(agreement.to_offerer.iter().map(|path| path.leaves));
-    answerer.hear(agreement.to_answerer.iter().map(|path| path.leaves));
+    offerer.hear(agreement.to_offerer.iter().map(|path| path.leaves), pending.offer.voice.ptime);
+    answerer.hear(agreement.to_answerer.iter().map(|path| path.leaves), answer.voice.ptime);
     offerer.mux = pending.offer.voice.mux;
     answerer.mux = agreement.answerer_mux;
     let first = |paths: &[Path]| paths.iter().map(|p| p.arrives.codec).find(|c| c.is_voice());
@@ -182,11 +186,18 @@ pub(crate) fn apply(
 
 /// The first meaning of a number stays.
 fn put(leg: &mut LegState, paths: &[Path]) {
-    for path in paths.iter().filter(|path| path.is_relay()) {
+    leg.coded = paths.iter().any(|path| path.arrives.codec.is_voice() && !path.is_relay());
+    for path in paths {
         if let Some(place) = leg.routes.get_mut(usize::from(path.arrives.pt))
             && place.pt == NO_ROUTE
         {
-            *place = Route { pt: path.leaves.pt, codec: path.leaves.codec };
+            *place = Route {
+                pt: path.leaves.pt,
+                codec: path.arrives.codec,
+                clock: path.arrives.clock,
+                to_clock: path.leaves.clock,
+                coded: !path.is_relay(),
+            };
         }
     }
 }

@@ -52,6 +52,7 @@ impl Machine {
         b.sends = false;
         self.watch_legs(slot);
         self.rate_legs(now, slot);
+        self.report_legs(now, slot);
         self.queue(Queued::Say { call: id, turn, to: Leg::A, draft: Box::new(agreement.answer) });
         Ok(())
     }

@@ -1,13 +1,15 @@
 //! One side of a call as media sees it: its ports, what is agreed, whom we listen to, what we send, how it arrives.
 
 use crate::chance::Chance;
-use crate::codec::{Kind, Transcoder};
+use crate::code::Coder;
+use crate::codec::Kind;
 use crate::dtmf::Dtmf;
 use crate::figures::Inbound;
 use crate::latch::Latch;
 use crate::negotiate::{End, History, Said};
 use crate::play::{Echo, Player};
 use crate::quality;
+use crate::report::Reports;
 use crate::sdp::{self, Codec, Draft};
 use crate::stream::Out;
 use bytes::Bytes;
@@ -25,18 +27,26 @@ const REPORTS_MAX: usize = 4;
 pub struct Route {
     pub pt: u8,
     pub codec: Codec,
+    /// Ticks a second of this leg's timestamps under that number.
+    pub clock: u32,
+    /// And of what it becomes.
+    pub to_clock: u32,
+    /// Not relayed as it is but said again in the other leg's codec or clock.
+    pub coded: bool,
 }
 
 impl Route {
-    pub const NONE: Route = Route { pt: NO_ROUTE, codec: Codec::Pcmu };
+    pub const NONE: Route = Route { pt: NO_ROUTE, codec: Codec::Pcmu, clock: 8000, to_clock: 8000, coded: false };
 }
 
-/// What a leg is sent: the voice, its payload type, and the one of events, all in one clock (RFC 4733 §2.1).
+/// What a leg is sent: the voice and its payload type, how long a packet of it should be, and the payload type and clock
+/// of events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Heard {
     pub kind: Kind,
     pub pt: u8,
-    pub events: Option<u8>,
+    pub ptime: Option<u16>,
+    pub events: Option<(u8, u32)>,
 }
 
 impl Heard {
@@ -66,8 +76,15 @@ pub struct LegState {
 
     /// What this leg is told to hear; nothing before an answer.
     pub heard: Option<Heard>,
-    /// Turns what this leg says into what the other one hears, where they have no codec in common.
-    pub transcoder: Option<Box<Transcoder>>,
+    /// Agreed that what this leg says is turned into another codec for the other one, and what does it.
+    pub coded: bool,
+    pub coder: Option<Box<Coder>>,
+    /// The voice this leg spoke last, and the ticks a millisecond of its digits.
+    pub voice_kind: Option<Kind>,
+    pub event_clock: u32,
+    /// Our own RTCP to this leg; an entry of the agenda stands for it.
+    pub own_reports: Option<Box<Reports>>,
+    pub reporting: bool,
     /// What we say to this leg ourselves, instead of the other one.
     pub player: Option<Box<Player>>,
     /// An entry of the agenda stands for it, and how many there have been.
@@ -113,7 +130,12 @@ impl LegState {
             mux: false,
             codec: None,
             heard: None,
-            transcoder: None,
+            coded: false,
+            coder: None,
+            voice_kind: None,
+            event_clock: 8,
+            own_reports: None,
+            reporting: false,
             player: None,
             playing: false,
             played: 0,
@@ -159,12 +181,13 @@ impl LegState {
     }
 
     /// Takes over what this leg is to be sent: the first voice of what was agreed, and the events beside it.
-    pub fn hear(&mut self, ends: impl Iterator<Item = End> + Clone) {
+    pub fn hear(&mut self, ends: impl Iterator<Item = End> + Clone, ptime: Option<u16>) {
         let voice = ends.clone().find_map(|end| Some((end.codec.kind()?, end.pt)));
-        self.heard = voice.map(|(kind, pt)| {
-            let beside = |end: &End| !end.codec.is_voice() && end.clock == kind.clock();
-            Heard { kind, pt, events: ends.clone().find(beside).map(|end| end.pt) }
-        });
+        let clock = voice.map_or(8000, |(kind, _)| kind.clock());
+        let mut events = ends.filter(|end| !end.codec.is_voice()).map(|end| (end.pt, end.clock));
+        // RFC 4733 §2.1: those in the clock of the voice, where there are several.
+        let events = events.clone().find(|(_, c)| *c == clock).or_else(|| events.next());
+        self.heard = voice.map(|(kind, pt)| Heard { kind, pt, ptime, events });
         self.out.set_clock(self.heard.map_or(8000, |h| h.clock()));
     }
 
@@ -176,6 +199,11 @@ impl LegState {
         }
         self.sends = sends;
         self.agreed = true;
+    }
+
+    /// It ends in a browser.
+    pub fn is_browser(&self) -> bool {
+        false
     }
 
     /// Where RTP for this leg goes.

@@ -9,6 +9,7 @@
 
 mod agenda;
 mod chance;
+mod code;
 pub mod codec;
 mod command;
 pub mod dtls;
@@ -26,6 +27,7 @@ mod ports;
 mod press;
 mod quality;
 mod rate;
+mod report;
 mod rtcp;
 pub mod sdp;
 pub mod srtp;

@@ -1,5 +1,6 @@
 //! One packet: whose is it, is it fit, where does it go. Nothing here allocates unless there is something to tell.
 
+use crate::code::{Rest, pass_coded};
 use crate::latch::Verdict;
 use crate::leg::NO_ROUTE;
 use crate::machine::{Forward, Machine};
@@ -8,19 +9,19 @@ use std::net::SocketAddr;
 use terms::{Instant, MediaEvent};
 
 /// RFC 3550 §5.1: the fixed header.
-const HEADER: usize = 12;
+pub const HEADER: usize = 12;
 
 /// What there is to know of an RTP packet before it is believed.
 #[derive(Clone, Copy)]
-struct Rtp {
-    marker: bool,
-    pt: u8,
-    seq: u16,
-    ts: u32,
-    ssrc: u32,
+pub struct Rtp {
+    pub marker: bool,
+    pub pt: u8,
+    pub seq: u16,
+    pub ts: u32,
+    pub ssrc: u32,
     /// Where the payload begins and how long it is without padding.
-    payload: usize,
-    octets: usize,
+    pub payload: usize,
+    pub octets: usize,
 }
 
 impl Machine {
@@ -83,10 +84,11 @@ impl Machine {
         }
         if voice {
             me.codec = Some(route.codec);
+            me.inbound.set_clock(route.clock);
             digits[0] = digits[0].or_else(|| me.dtmf.voice(now));
         } else if let Some(payload) = packet.get(rtp.payload..rtp.payload + rtp.octets).filter(|_| me.sends) {
             // On hold a digit reaches nobody, so nobody is told of it.
-            let [lost, ended] = me.dtmf.heard(now, 8000, rtp.ts, payload);
+            let [lost, ended] = me.dtmf.heard(now, route.clock, rtp.ts, payload);
             digits = [digits[0].or(lost), ended];
         }
         if voice
@@ -107,7 +109,13 @@ impl Machine {
             }
             return None;
         }
+        let mut rest = Rest::new();
+        // A press that the other leg has no events for is heard there as a tone.
+        let as_tone = me.coded && other.heard.is_some_and(|h| h.events.is_none());
         let forward = match other.target() {
+            Some(_) if route.coded && me.sends && !me.away && other.player.is_none() => {
+                pass_coded(now, me, other, &rtp, route, buf, &mut rest)
+            }
             Some(to) if me.sends && !me.away && other.player.is_none() => {
                 let place = other.out.place(now, rtp.ssrc, rtp.seq, rtp.ts);
                 let marker = rtp.marker || place.fresh && voice;
@@ -120,12 +128,21 @@ impl Machine {
                 if other.player.is_none() {
                     other.out.pause();
                 }
+                if let Some(coder) = &mut me.coder {
+                    coder.pause();
+                }
                 None
             }
         };
         let watch = back && me.sends && !me.watched;
+        for packet in rest {
+            self.transmit(packet);
+        }
         if locked_now || back || digits != [None, None] {
             for (digit, duration_ms) in digits.into_iter().flatten() {
+                if as_tone {
+                    self.press(now, id, owner.leg.other(), digit, duration_ms);
+                }
                 self.event(MediaEvent::Dtmf { call: id, leg: owner.leg, digit, duration_ms });
             }
             if locked_now || back {

@@ -4,7 +4,8 @@
 use crate::agenda::Task;
 use crate::codec::{Encoder, Kind};
 use crate::leg::{Heard, LegState};
-use crate::machine::{Machine, Transmit};
+use crate::machine::{Forward, Machine, Transmit};
+use crate::packet::HEADER;
 use crate::press::{self, ENDS, Press};
 use crate::stream::Source;
 use crate::tone;
@@ -22,6 +23,9 @@ const DIGIT_MS: (u32, u32) = (40, 10_000);
 const PAUSE_MS: u32 = 60;
 /// A worker that was busy for longer leaves out what it did not play.
 const LATE_MAX: Duration = Duration::from_millis(200);
+
+/// What protects a packet is no longer than this.
+pub const COVER_MAX: usize = 32;
 
 /// How long the self-test keeps a voice.
 const ECHO_AFTER: Duration = Duration::from_secs(3);
@@ -91,8 +95,8 @@ impl Player {
             && let Some((code, ms)) = self.digits.pop_front()
         {
             self.doing = match heard.events {
-                Some(_) => {
-                    let length = ms * (heard.clock() / 1000);
+                Some((_, clock)) => {
+                    let length = ms * (clock / 1000);
                     Doing::Event { press: Press::new(code, self.ts), ticks: 0, length, ends: 0 }
                 }
                 None => Doing::Key { code, at: 0, length: ms * (rate_of(heard) / 1000) },
@@ -101,9 +105,10 @@ impl Player {
         let step = STEP_MS * (heard.clock() / 1000);
         match &mut self.doing {
             Doing::Event { press, ticks, length, ends } => {
-                *ticks = (*ticks + step).min(*length);
+                let clock = heard.events.map_or(0, |(_, clock)| clock);
+                *ticks = (*ticks + STEP_MS * (clock / 1000)).min(*length);
                 let end = *ticks == *length;
-                if let Some(pt) = heard.events {
+                if let Some((pt, _)) = heard.events {
                     press.at(*ticks, end, &mut |e| {
                         made.push(Made { pt, marker: e.marker, ts: e.ts, payload: e.payload.to_vec() })
                     });
@@ -206,7 +211,7 @@ impl Machine {
         let Some(code) = press::code_of(digit) else { return };
         let Some(Some(call)) = self.calls.get_mut(slot as usize) else { return };
         let (me, other) = call.both(leg);
-        let coded = other.transcoder.is_some();
+        let coded = other.coded;
         match &me.heard {
             Some(heard) if heard.events.is_some() || coded => {
                 let player = me.player.get_or_insert_default();
@@ -311,14 +316,34 @@ pub fn seal(
     ts: u32,
     payload: &[u8],
 ) -> Option<Transmit> {
+    let mut bytes = vec![0; HEADER + payload.len() + COVER_MAX];
+    let Forward { port, to, len, via } = write(now, to, source, pt, marker, ts, payload, &mut bytes)?;
+    bytes.truncate(len);
+    Some(Transmit { port, to, via, bytes })
+}
+
+/// The same into a buffer at hand.
+#[allow(clippy::too_many_arguments)]
+pub fn write(
+    now: Instant,
+    to: &mut LegState,
+    source: Source,
+    pt: u8,
+    marker: bool,
+    ts: u32,
+    payload: &[u8],
+    buf: &mut [u8],
+) -> Option<Forward> {
     let target = to.target()?;
+    let len = HEADER + payload.len();
+    let (head, body) = buf.get_mut(..len)?.split_first_chunk_mut::<HEADER>()?;
     let place = to.out.append(now, source, ts);
-    let mut bytes = Vec::with_capacity(12 + payload.len());
-    bytes.extend([0x80, u8::from(marker || place.fresh) << 7 | pt & 0x7f]);
-    bytes.extend(place.seq.to_be_bytes());
-    bytes.extend(place.ts.to_be_bytes());
-    bytes.extend(to.out.ssrc.to_be_bytes());
-    bytes.extend(payload);
+    head[0] = 0x80;
+    head[1] = u8::from(marker || place.fresh) << 7 | pt & 0x7f;
+    head[2..4].copy_from_slice(&place.seq.to_be_bytes());
+    head[4..8].copy_from_slice(&place.ts.to_be_bytes());
+    head[8..12].copy_from_slice(&to.out.ssrc.to_be_bytes());
+    body.copy_from_slice(payload);
     to.out.sent(payload.len());
-    Some(Transmit { port: to.port, to: target, via: Default::default(), bytes })
+    Some(Forward::datagram(to.port, target, len))
 }

@@ -6,9 +6,12 @@ use crate::machine::Forward;
 use std::net::SocketAddr;
 use terms::Instant;
 
-const SR: u8 = 200;
-const RR: u8 = 201;
-const SDES: u8 = 202;
+pub const SR: u8 = 200;
+pub const RR: u8 = 201;
+pub const SDES: u8 = 202;
+pub const BYE: u8 = 203;
+/// RFC 4585 §6.1: wishes of a video receiver, of a congestion control. They concern one leg's stream and never cross.
+const FEEDBACK: std::ops::RangeInclusive<u8> = 205..=206;
 
 /// Packets of one compound that are looked at.
 const COMPOUND_MAX: usize = 16;
@@ -19,12 +22,12 @@ const CNAME: &[u8; 5] = b"media";
 
 /// What a compound says, as far as it concerns us.
 #[derive(Default)]
-struct Compound {
-    sender: u32,
+pub struct Compound {
+    pub sender: u32,
     /// NTP time, RTP timestamp, packets, octets.
-    report: Option<[u8; 20]>,
+    pub report: Option<[u8; 20]>,
     /// The block about the stream we send.
-    block: Option<[u8; BLOCK]>,
+    pub block: Option<[u8; BLOCK]>,
     sdes: bool,
 }
 
@@ -43,6 +46,10 @@ pub fn relay(
         me.inbound.strangers += 1;
         return None;
     }
+    // RFC 5506: feedback may travel without a report before it.
+    if packet.get(1).is_some_and(|kind| FEEDBACK.contains(kind)) {
+        return None;
+    }
     let Some(compound) = read(packet, me.out.ssrc) else {
         me.inbound.rubbish += 1;
         return None;
@@ -58,6 +65,16 @@ pub fn relay(
     }
     if let Some(block) = &compound.block {
         round_trip(now, me, block);
+        let jitter = u32::from_be_bytes([block[12], block[13], block[14], block[15]]);
+        me.inbound.reported = Some((block[4], jitter));
+        if let Some(coder) = &mut other.coder {
+            coder.loss_reported((u32::from(block[4]) * 100 / 256) as u8);
+        }
+    }
+    if let Some(reports) = &mut me.own_reports {
+        // What it says is for us alone.
+        reports.take(now, &compound);
+        return None;
     }
     let (port, to) = other.rtcp_target()?;
     let mut out = [0u8; OUT_MAX];
