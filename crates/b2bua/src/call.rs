@@ -322,7 +322,10 @@ impl Call {
             MediaEvent::Flowing { leg, .. } => self.flowing(cx, leg),
             MediaEvent::Silent { leg, .. } => self.silent(cx, leg),
             // Relayed by the media side; nobody here listens to digits yet.
-            MediaEvent::Dtmf { .. } | MediaEvent::DtmfByInfo { .. } | MediaEvent::Quality { .. } => {}
+            MediaEvent::DtmfByInfo { leg, digit, duration_ms, .. } => {
+                self.digit_by_info(cx, leg, digit, duration_ms)
+            }
+            MediaEvent::Dtmf { .. } | MediaEvent::Quality { .. } => {}
             MediaEvent::Released { a, b, .. } => self.released(cx, a, b),
         }
     }

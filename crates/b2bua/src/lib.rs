@@ -9,6 +9,7 @@ use terms::{CallId, CallRecord, EndReason, Instant, Leg, MediaCommand, MediaEven
 
 mod answer;
 mod call;
+mod digits;
 mod early;
 mod end;
 mod modify;

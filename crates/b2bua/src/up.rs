@@ -1,6 +1,7 @@
 //! While the call is up: BYE, digits by INFO, and the question whether a silent phone is still there.
 
 use crate::call::{Call, Phase, Probe, Ringing, Setup, Side, Up, Watch};
+use crate::digits;
 use crate::early::forget;
 use crate::{Act, Cx, Role};
 use bytes::Bytes;
@@ -18,7 +19,7 @@ pub const BOTH_SILENT_MAX: Duration = Duration::from_secs(30);
 /// What a dialog of ours answers to.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 /// Bodies of INFO that cross to the other leg; anything else is not ours to carry.
-const INFO_TYPES: [&str; 3] = ["application/dtmf-relay", "application/dtmf", "application/media_control+xml"];
+const INFO_TYPES: [&str; 3] = [digits::RELAY, digits::PLAIN, "application/media_control+xml"];
 const INFO_BODY_MAX: usize = 1024;
 
 impl Up {
@@ -120,7 +121,8 @@ impl Call {
         self.end(cx, reason);
     }
 
-    /// Digits as messages cross to the other leg; everything else in INFO stays here.
+    /// Digits as messages are pressed for the other leg, or cross to it as they are where nobody can read them;
+    /// everything else in INFO stays here.
     fn info_from(&mut self, cx: &mut Cx<'_>, key: ServerKey, leg: Leg, request: &Message<'_>) {
         let Phase::Up(up) = &self.phase else {
             cx.respond(key, Draft::response(481));
@@ -136,6 +138,11 @@ impl Call {
         };
         if request.body().len() > INFO_BODY_MAX {
             cx.respond(key, Draft::response(413));
+            return;
+        }
+        if let Some((digit, duration_ms)) = digits::read(kind, request.body()) {
+            self.digit_from(cx, leg, digit, duration_ms);
+            cx.respond(key, Draft::response(200));
             return;
         }
         let body = Bytes::copy_from_slice(request.body());

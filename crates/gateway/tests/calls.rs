@@ -319,7 +319,16 @@ fn digits_as_messages_cross_and_nothing_else_does() {
     assert_eq!(t.heads(udp(TRUNK)), ["200"]);
     let passed = t.one(up.phone);
     assert_eq!((head(&passed).as_str(), body(&passed)), ("INFO", "Signal=5\r\nDuration=160\r\n"));
-    let other = info(3, "text/plain", "hello");
+    assert!(matches!(
+        t.media.last(),
+        Some(MediaCommand::Dtmf { leg: Leg::B, digit: '5', duration_ms: 160, .. })
+    ));
+    // What cannot be pressed crosses as it is.
+    t.receive(up.phone, &reply(&passed, 200, "b", Some(up.phone), ""));
+    t.receive(udp(TRUNK), &info(3, "application/dtmf-relay", "Signal=hook\r\n"));
+    assert_eq!(t.heads(udp(TRUNK)), ["200"]);
+    assert_eq!(body(&t.one(up.phone)), "Signal=hook\r\n");
+    let other = info(4, "text/plain", "hello");
     t.receive(udp(TRUNK), &other);
     assert_eq!(t.heads(udp(TRUNK)), ["415"]);
     assert!(t.at(up.phone).is_empty());

@@ -214,7 +214,11 @@ impl Table {
             MediaCommand::Offer { call, turn, from, sdp, .. } => (call, turn, from, sdp),
             MediaCommand::Answer { call, turn, from, sdp, .. } => (call, turn, from, sdp),
             MediaCommand::Echo { call, turn, sdp, .. } => (call, turn, Leg::B, sdp),
-            MediaCommand::Dtmf { .. } | MediaCommand::Away { .. } | MediaCommand::Back { .. } => return None,
+            // These phones have agreed to no digits in their media.
+            MediaCommand::Dtmf { call, leg, digit, duration_ms } => {
+                return Some(MediaEvent::DtmfByInfo { call, leg, digit, duration_ms });
+            }
+            MediaCommand::Away { .. } | MediaCommand::Back { .. } => return None,
         };
         if let Some(why) = self.media_fails {
             return Some(MediaEvent::Failed { call, turn, why });
