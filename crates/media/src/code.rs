@@ -1,18 +1,46 @@
 //! A packet whose voice the other leg cannot decode: heard here, said again in that leg's codec. Digits beside it are
 //! told anew in that leg's clock.
 
-use crate::codec::{Coded, Incoming, Kind, Transcoder};
+use crate::codec::{self, Coded, Incoming, Kind, Transcoder};
 use crate::leg::{Heard, LegState, Route};
 use crate::machine::{Forward, Transmit};
+use crate::negotiate::Path;
 use crate::packet::Rtp;
 use crate::play;
 use crate::press::{Carry, Clocks, Event};
+use crate::sdp::Codec;
 use crate::stream::Source;
 use smallvec::SmallVec;
 use terms::Instant;
 
 /// What leaves besides the first packet: a longer packet cut into short ones, a digit whose end was lost.
 pub type Rest = SmallVec<[Transmit; 2]>;
+
+/// Whether a voice has to be decoded to reach the other leg. The two laws of G.711 need no more than a table.
+pub fn needs_coder(path: &Path) -> bool {
+    let (from, to) = (path.arrives.codec, path.leaves.codec);
+    from.is_voice() && from != to && !(is_law(from) && is_law(to))
+}
+
+fn is_law(codec: Codec) -> bool {
+    matches!(codec, Codec::Pcmu | Codec::Pcma)
+}
+
+/// What is not just relayed and yet needs no coder: the other law, a digit's duration in another clock.
+#[inline]
+pub fn change_in_place(route: Route, heard: Option<Heard>, payload: &mut [u8]) {
+    match route.codec.kind().zip(heard.map(|h| h.kind)) {
+        Some((from, to)) => drop(codec::swap_law(from, to, payload)),
+        None => {
+            // RFC 4733 §2.3.5. Longer than the other clock can say is as long as it can.
+            if let Some([_, _, high, low]) = payload.first_chunk_mut::<4>() {
+                let ticks = u32::from(u16::from_be_bytes([*high, *low])) * (route.to_clock / 1000);
+                let ticks = u16::try_from(ticks / (route.clock / 1000).max(1)).unwrap_or(u16::MAX);
+                [*high, *low] = ticks.to_be_bytes();
+            }
+        }
+    }
+}
 
 /// What this leg says, on its way into the other's codec.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! The three verbs: an offer passes from one leg to the other, an answer passes back and puts both into force, a
 //! release gives everything back.
 
+use crate::code;
 use crate::leg::{LegState, NO_ROUTE, Route};
 use crate::machine::{Machine, Pending, Queued};
 use crate::negotiate::{self, Agreement, History, Path, Said, Toward};
@@ -186,7 +187,7 @@ pub(crate) fn apply(
 
 /// The first meaning of a number stays.
 fn put(leg: &mut LegState, paths: &[Path]) {
-    leg.coded = paths.iter().any(|path| path.arrives.codec.is_voice() && !path.is_relay());
+    leg.coded = paths.iter().any(code::needs_coder);
     for path in paths {
         if let Some(place) = leg.routes.get_mut(usize::from(path.arrives.pt))
             && place.pt == NO_ROUTE

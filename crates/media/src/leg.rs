@@ -36,7 +36,8 @@ pub struct Route {
 }
 
 impl Route {
-    pub const NONE: Route = Route { pt: NO_ROUTE, codec: Codec::Pcmu, clock: 8000, to_clock: 8000, coded: false };
+    pub const NONE: Route =
+        Route { pt: NO_ROUTE, codec: Codec::Pcmu, clock: 8000, to_clock: 8000, coded: false };
 }
 
 /// What a leg is sent: the voice and its payload type, how long a packet of it should be, and the payload type and clock

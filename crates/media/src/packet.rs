@@ -1,6 +1,6 @@
 //! One packet: whose is it, is it fit, where does it go. Nothing here allocates unless there is something to tell.
 
-use crate::code::{Rest, pass_coded};
+use crate::code::{Rest, change_in_place, pass_coded};
 use crate::latch::Verdict;
 use crate::leg::NO_ROUTE;
 use crate::machine::{Forward, Machine};
@@ -113,10 +113,15 @@ impl Machine {
         // A press that the other leg has no events for is heard there as a tone.
         let as_tone = me.coded && other.heard.is_some_and(|h| h.events.is_none());
         let forward = match other.target() {
-            Some(_) if route.coded && me.sends && !me.away && other.player.is_none() => {
+            Some(_) if me.coded && me.sends && !me.away && other.player.is_none() => {
                 pass_coded(now, me, other, &rtp, route, buf, &mut rest)
             }
             Some(to) if me.sends && !me.away && other.player.is_none() => {
+                if route.coded
+                    && let Some(payload) = buf.get_mut(rtp.payload..rtp.payload + rtp.octets)
+                {
+                    change_in_place(route, other.heard, payload);
+                }
                 let place = other.out.place(now, rtp.ssrc, rtp.seq, rtp.ts);
                 let marker = rtp.marker || place.fresh && voice;
                 rewrite(buf, marker, route.pt, place.seq, place.ts, other.out.ssrc);

@@ -25,7 +25,7 @@ fn an_offer_passes_with_our_address_and_only_codecs_we_know() {
         ),
         "10.0.0.5",
     );
-    assert_eq!(line(&told, "m="), format!("m=audio {} RTP/AVP 9 8 0 97 101", d.port(Leg::B)));
+    assert_eq!(line(&told, "m="), format!("m=audio {} RTP/AVP 9 8 0 97 101 110", d.port(Leg::B)));
     assert_eq!(line(&told, "c="), "c=IN IP4 192.0.2.1");
     assert_eq!(line(&told, "a=ptime"), "a=ptime:20");
     assert_eq!(line(&told, "a=fmtp"), "a=fmtp:101 0-16");
@@ -115,6 +115,7 @@ fn other_streams_are_refused_in_their_place() {
     // B changes something: A is offered its own four lines again (RFC 3264 §8).
     let told = d.offer(Leg::B, &sdp(B, "0 101", ""), "198.51.100.2");
     let ms: Vec<&str> = told.lines().filter(|l| l.starts_with("m=")).collect();
+    let voice = format!("m=audio {} RTP/AVPF 0 8 9 101", d.port(Leg::A));
     assert_eq!(ms, ["m=video 0 RTP/AVP 96", "m=audio 0 RTP/SAVP 0", &voice, "m=application 0 UDP/BFCP *"]);
 }
 
@@ -125,7 +126,7 @@ fn numbers_keep_their_meaning_on_each_leg() {
     d.answer(Leg::B, &sdp(B, "8 96", ""), "198.51.100.2");
     // B now offers with its number; A keeps the one it knows (RFC 3264 §8.3.2).
     let told = d.offer(Leg::B, &sdp(B, "8 96", ""), "198.51.100.2");
-    assert!(line(&told, "m=").ends_with(" 8 101"), "{told}");
+    assert!(line(&told, "m=").ends_with(" 8 0 9 101"), "{told}");
     let back = d.answer(Leg::A, &sdp(A, "8 101", ""), "10.0.0.5");
     assert!(line(&back, "m=").ends_with(" 8 96"), "{back}");
 }
@@ -187,7 +188,7 @@ fn failures_say_why_and_leave_nothing_behind() {
     assert!(matches!(d.one(), MediaEvent::Failed { why: NoOffer, .. }));
     d.offer(Leg::A, &sdp(A, "8 101", ""), "10.0.0.5");
     for (body, why) in
-        [(sdp(B, "0 101", ""), NothingInCommon), (sdp(B, "101", ""), NothingInCommon), ("x".into(), BadSdp)]
+        [(sdp(B, "18 101", ""), NothingInCommon), (sdp(B, "101", ""), NothingInCommon), ("x".into(), BadSdp)]
     {
         d.answer_raw(Leg::B, d.turn, &body, "198.51.100.2");
         assert_eq!(d.one(), MediaEvent::Failed { call: CALL, turn: Turn(1), why });
