@@ -20,7 +20,6 @@ fn every_acknowledged_binding_survives_kill_nine() {
     let file = hotseat.folder.join("phones.csv");
     std::fs::write(&file, csv).unwrap();
     hotseat.cli(&["phones", "import", &file.to_string_lossy()], "");
-    std::thread::sleep(Duration::from_millis(300));
     let mut acknowledged = 0;
     // Three lives of the process, each killed the moment its last 200 was seen.
     for life in 0..3usize {
@@ -39,7 +38,6 @@ fn every_acknowledged_binding_survives_kill_nine() {
 fn a_binding_that_was_taken_back_does_not_return() {
     let mut hotseat = Hotseat::start();
     hotseat.add_phone("desk-1", SECRET);
-    std::thread::sleep(Duration::from_millis(300));
     let client = Client::new(hotseat.sip);
     assert_eq!(client.registers("desk-1", SECRET).map(|r| r.status()), Some(200));
     let call_id = "gone";
@@ -59,7 +57,6 @@ fn a_binding_that_was_taken_back_does_not_return() {
 async fn a_busy_store_is_503_and_never_a_wrong_password() {
     let hotseat = Hotseat::start();
     hotseat.add_phone("desk-1", SECRET);
-    tokio::time::sleep(Duration::from_millis(300)).await;
     let database = std::fs::read_dir(hotseat.folder.join("data"))
         .unwrap()
         .flatten()

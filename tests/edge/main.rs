@@ -3,7 +3,9 @@
 mod client;
 mod durable;
 mod fraud;
+mod known_at_once;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod passwords;
+mod reload;
 mod streams;

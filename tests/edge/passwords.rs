@@ -2,7 +2,6 @@
 
 use crate::client::{Client, param, unique};
 use crate::lab::Hotseat;
-use std::time::Duration;
 
 const SECRET: &str = "a-long-random-secret-0001";
 
@@ -10,7 +9,6 @@ fn with_phones() -> Hotseat {
     let hotseat = Hotseat::start();
     hotseat.add_phone("desk-1", SECRET);
     hotseat.add_phone("desk-2", "another-long-secret-0002");
-    std::thread::sleep(Duration::from_millis(300));
     hotseat
 }
 

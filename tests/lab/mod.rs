@@ -145,8 +145,24 @@ impl Hotseat {
         child.wait().ok().and_then(|s| s.code())
     }
 
+    /// Sends the process a signal.
+    pub fn signal(&self, signal: i32) {
+        let child = self.child.as_ref().expect("a running process");
+        // SAFETY: plain kill(2) on the child we started and have not reaped yet.
+        unsafe { libc::kill(child.id() as i32, signal) };
+    }
+
     /// Runs a command of the program on this world's folder; its JSON answer.
     pub fn cli(&self, args: &[&str], stdin: &str) -> serde_json::Value {
+        self.command(args, stdin, true)
+    }
+
+    /// The same for a command that must fail.
+    pub fn cli_refused(&self, args: &[&str]) -> serde_json::Value {
+        self.command(args, "", false)
+    }
+
+    fn command(&self, args: &[&str], stdin: &str, succeeds: bool) -> serde_json::Value {
         let mut child = Command::new(binary())
             .args(args)
             .arg("--json")
@@ -160,7 +176,7 @@ impl Hotseat {
         child.stdin.take().expect("a pipe was asked for").write_all(stdin.as_bytes()).expect("a reader");
         let out = child.wait_with_output().expect("an end");
         assert!(
-            out.status.success(),
+            out.status.success() == succeeds,
             "hotseat {args:?}: {}{}",
             String::from_utf8_lossy(&out.stdout),
             String::from_utf8_lossy(&out.stderr)

@@ -2,6 +2,8 @@
 //! service's own user can open it.
 
 use crate::core::CoreHandle;
+use crate::reload::Reloader;
+use crate::sync::Sync;
 use crate::tap::Tap;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
@@ -34,14 +36,23 @@ pub fn listen(data_dir: &Path) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
-pub async fn serve(listener: UnixListener, core: CoreHandle, tap: Tap) {
+/// What questions are answered with.
+#[derive(Clone)]
+pub struct Desk {
+    pub core: CoreHandle,
+    pub tap: Tap,
+    pub sync: Sync,
+    pub reloader: Reloader,
+}
+
+pub async fn serve(listener: UnixListener, desk: Desk) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (core, tap) = (core.clone(), tap.clone());
+                let desk = desk.clone();
                 tokio::spawn(async move {
                     // Whoever asked has gone; there is nobody to tell.
-                    let _ = answer(stream, core, tap).await;
+                    let _ = answer(stream, desk).await;
                 });
             }
             Err(error) => {
@@ -52,7 +63,8 @@ pub async fn serve(listener: UnixListener, core: CoreHandle, tap: Tap) {
     }
 }
 
-async fn answer(mut stream: UnixStream, core: CoreHandle, tap: Tap) -> std::io::Result<()> {
+async fn answer(mut stream: UnixStream, desk: Desk) -> std::io::Result<()> {
+    let Desk { core, tap, sync, reloader } = desk;
     let (read, mut write) = stream.split();
     let mut word = String::new();
     let mut reader = BufReader::new(read.take(64));
@@ -70,6 +82,12 @@ async fn answer(mut stream: UnixStream, core: CoreHandle, tap: Tap) -> std::io::
                 write.write_all(b"\n").await?;
             }
         }
+        // A command wrote rows: it returns when the core knows them.
+        "sync" => match tokio::time::timeout(ASK_MAX, sync.up_to_now()).await {
+            Ok(true) => Some(json!({ "known": true })),
+            Ok(false) | Err(_) => Some(json!({ "error": "the store does not tell what changed" })),
+        },
+        "reload" => Some(reloader.answer().await),
         "calls" => core.query(|gateway, _| calls_json(gateway)).await.ok(),
         "phones" => core.query(phones_json).await.ok(),
         "counters" => {
@@ -108,11 +126,22 @@ fn phones_json(gateway: &gateway::Gateway, now: terms::Now) -> serde_json::Value
     phones.collect()
 }
 
+/// Waits until the service on this data folder, where one is running, knows the rows that were just written.
+pub fn sync(data_dir: &Path) -> Result<(), String> {
+    match ask(data_dir, "sync") {
+        Some(answer) if answer["known"] != true => {
+            Err(answer["error"].as_str().unwrap_or("it does not answer").to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Asks a running service one question; `None` when none is running on this data folder.
 pub fn ask(data_dir: &Path, question: &str) -> Option<serde_json::Value> {
     use std::io::{Read, Write};
     let mut stream = std::os::unix::net::UnixStream::connect(path(data_dir)).ok()?;
-    stream.set_read_timeout(Some(ASK_MAX)).ok()?;
+    // A little more than the service takes at most to say that it cannot.
+    stream.set_read_timeout(Some(ASK_MAX + Duration::from_secs(1))).ok()?;
     stream.write_all(format!("{question}\n").as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

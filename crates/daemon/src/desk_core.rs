@@ -6,7 +6,7 @@ use gateway::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use terms::{Activity, AgentId, Audience, DeviceId, Notice, PhoneState, TakeoverPolicy, WallTime};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 /// A phone that does not answer within this is not there (SPEC B7).
 const PROBE_MAX: Duration = Duration::from_secs(2);
@@ -17,7 +17,8 @@ pub struct DeskCore {
     pub core: CoreHandle,
     pub notices: broadcast::Sender<(Audience, Notice)>,
     pub poked: Arc<Notify>,
-    pub takeover: TakeoverPolicy,
+    /// As the configuration says now; a reload may change it.
+    pub takeover: watch::Receiver<TakeoverPolicy>,
 }
 
 impl DeskCore {
@@ -58,6 +59,6 @@ impl Core for DeskCore {
     }
 
     fn takeover_policy(&self) -> TakeoverPolicy {
-        self.takeover
+        *self.takeover.borrow()
     }
 }

@@ -10,6 +10,7 @@ pub mod desk_core;
 mod https;
 pub mod logs;
 pub mod media;
+mod reload;
 pub mod serve;
 mod store_task;
 mod streams;

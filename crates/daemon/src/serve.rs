@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::core::{self, Clock, CoreHandle, CoreParts, MediaDoor, Post};
 use crate::desk_core::DeskCore;
 use crate::https::Web;
+use crate::reload::Reloader;
 use crate::streams::Streams;
 use crate::tap::Tap;
 use crate::tcp;
@@ -55,6 +56,7 @@ pub struct Service {
     pub desk: DeskCore,
     draining: Arc<AtomicBool>,
     drain_max: Duration,
+    reloader: Reloader,
     web: Vec<axum_server::Handle<SocketAddr>>,
     streams: Arc<Streams>,
     writer: tokio::task::JoinHandle<()>,
@@ -95,10 +97,15 @@ pub async fn start<S: Store>(
 
     let picture = sync::restore(&*store, &core, &config.trunks).await.context("restoring the state")?;
     let poked = Arc::new(Notify::new());
-    tokio::spawn(sync::follow(store, core.clone(), picture, poked.clone()));
-    tokio::spawn(control::serve(control, core.clone(), tap));
+    let (reloader, takeover) = Reloader::new(config.clone(), core.clone());
+    let (sync, asked) = sync::Sync::new();
+    tokio::spawn(sync::follow(store, core.clone(), picture, poked.clone(), asked));
+    tokio::spawn(control::serve(
+        control,
+        control::Desk { core: core.clone(), tap, sync, reloader: reloader.clone() },
+    ));
 
-    let desk = DeskCore { core: core.clone(), notices, poked, takeover: config.security.takeover };
+    let desk = DeskCore { core: core.clone(), notices, poked, takeover };
     let draining = Arc::new(AtomicBool::new(false));
     let mut ready = Ready {
         ready: true,
@@ -189,6 +196,7 @@ pub async fn start<S: Store>(
         desk,
         draining,
         drain_max: config.drain_max,
+        reloader,
         web: servers,
         streams,
         writer,
@@ -241,14 +249,23 @@ fn gateway_config(config: &Config, sockets: &Sockets) -> anyhow::Result<GatewayC
 }
 
 impl Service {
-    /// Runs until SIGTERM or SIGINT, then drains: no new calls, the present ones may end within the configured time; a
+    /// Runs until SIGTERM or SIGINT, reading the configuration again at SIGHUP; then drains: no new calls, the present ones may end within the configured time; a
     /// second signal ends them at once. An error means that the core died.
     pub async fn until_stopped(mut self) -> anyhow::Result<()> {
         let mut term = signal(SignalKind::terminate())?;
         let mut int = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let reloader = self.reloader.clone();
+        let reload = async move {
+            while hangup.recv().await.is_some() {
+                reloader.reload_and_log().await;
+            }
+        };
         tokio::select! {
             _ = term.recv() => {}
             _ = int.recv() => {}
+            // Ends only with the process.
+            () = reload => {}
             ended = &mut self.core_ended => anyhow::bail!("the core thread ended: {}", panic_text(ended)),
         }
         tracing::info!(limit_s = self.drain_max.as_secs(), "stopping: no new calls");

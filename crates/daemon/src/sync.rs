@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Changes, Store};
 use terms::{AgentId, DeviceId, DirectoryChange, Login, LoginId, StoreError, Trunk};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// A row changed by another process is known to the core after this long at the latest.
 const POLL_EVERY: Duration = Duration::from_millis(100);
@@ -15,6 +15,28 @@ const POLL_EVERY: Duration = Duration::from_millis(100);
 const POLL_FAILED: Duration = Duration::from_secs(1);
 /// Logins looked through for those that ended out of sight.
 const HISTORY_MAX: u32 = 10_000;
+
+/// Commands that wait to be told that the core knows what they wrote; more of them wait for their turn to ask.
+const ASKING_MAX: usize = 64;
+
+/// Whoever wrote a row asks here when it must be known before they go on.
+#[derive(Clone)]
+pub struct Sync {
+    asking: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+impl Sync {
+    pub fn new() -> (Sync, mpsc::Receiver<oneshot::Sender<()>>) {
+        let (asking, asked) = mpsc::channel(ASKING_MAX);
+        (Sync { asking }, asked)
+    }
+
+    /// True once everything that was in the store before the call is in the core; false where the store does not tell.
+    pub async fn up_to_now(&self) -> bool {
+        let (done, told) = oneshot::channel();
+        self.asking.send(done).await.is_ok() && told.await.is_ok()
+    }
+}
 
 /// The ids the core knows of, so that a full listing tells what is gone.
 #[derive(Default)]
@@ -58,13 +80,25 @@ pub async fn restore(store: &impl Store, core: &CoreHandle, trunks: &[Trunk]) ->
 }
 
 /// Follows the rows until the process ends. `poked` makes it look at once.
-pub async fn follow(store: Arc<impl Store>, core: CoreHandle, mut picture: Picture, poked: Arc<Notify>) {
+pub async fn follow(
+    store: Arc<impl Store>,
+    core: CoreHandle,
+    mut picture: Picture,
+    poked: Arc<Notify>,
+    mut asked: mpsc::Receiver<oneshot::Sender<()>>,
+) {
     let mut failing = false;
     loop {
+        let mut waiting = Vec::new();
         let wait = if failing { POLL_FAILED } else { POLL_EVERY };
         tokio::select! {
             _ = poked.notified() => {}
+            Some(done) = asked.recv() => waiting.push(done),
             _ = tokio::time::sleep(wait) => {}
+        }
+        // Who asked before this look is answered by it.
+        while let Ok(done) = asked.try_recv() {
+            waiting.push(done);
         }
         match store.changes_since(picture.seq).await {
             Ok(changes) => {
@@ -82,6 +116,10 @@ pub async fn follow(store: Arc<impl Store>, core: CoreHandle, mut picture: Pictu
                 post_some(&core, come, Post::Directory).await;
                 post_some(&core, logins, Post::Logins).await;
                 post_some(&core, gone, Post::Directory).await;
+                // Posts are taken in order: when this question is answered, everything above is known.
+                if !waiting.is_empty() && core.query(|_, _| ()).await.is_ok() {
+                    waiting.into_iter().for_each(|done| _ = done.send(()));
+                }
             }
             Err(error) => {
                 if !failing {

@@ -27,6 +27,10 @@ impl Auth {
         }
         Auth { guesses: Guesses::default(), guard, window: NonceWindow::new(WINDOW_MAX, seed) }
     }
+
+    pub(crate) fn allow_md5(&mut self, allowed: bool) {
+        self.guard.allow_md5 = allowed;
+    }
 }
 
 /// Phones that give up when any of several challenges names an algorithm they do not know, instead of taking the one they

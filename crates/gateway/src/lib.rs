@@ -66,6 +66,8 @@ pub enum Command {
     Reload {
         dial_plan: Box<DialPlan>,
         takeover: TakeoverPolicy,
+        /// As in `GatewayConfig`.
+        digest_no_md5: bool,
     },
     /// No new calls (503); `is_drained` tells when the last one ended. Phones may go on registering.
     Drain,
@@ -352,9 +354,11 @@ impl Gateway {
         match command {
             Command::Probe(device) => self.probe(now, device),
             Command::HangUp(call) => self.end_call(now, call, EndReason::HungUpByAdministrator),
-            Command::Reload { dial_plan, takeover } => {
+            Command::Reload { dial_plan, takeover, digest_no_md5 } => {
                 self.config.dial_plan = *dial_plan;
                 self.config.takeover = takeover;
+                self.config.digest_no_md5 = digest_no_md5;
+                self.auth.allow_md5(!digest_no_md5);
             }
             Command::Drain => self.draining = true,
             Command::EndAll => {

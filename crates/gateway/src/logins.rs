@@ -91,9 +91,13 @@ impl Gateway {
                 }
             }
             DirectoryChange::Device(device) => {
-                let id = device.id;
+                let (id, enabled) = (device.id, device.enabled);
                 self.directory.put_device(device);
-                self.phone_known(now, id);
+                if enabled {
+                    self.phone_known(now, id);
+                } else {
+                    self.phone_disabled(now, id);
+                }
             }
             DirectoryChange::DeviceGone(device) => {
                 let Some(phone) = self.directory.drop_device(device) else { return };
@@ -105,6 +109,21 @@ impl Gateway {
             DirectoryChange::Trunk(trunk) => self.directory.put_trunk(trunk),
             DirectoryChange::TrunkGone(trunk) => self.directory.drop_trunk(trunk),
         }
+    }
+}
+
+impl Gateway {
+    /// A phone that may not register has no contacts, and nobody sits at it. Harmless to repeat.
+    pub(crate) fn phone_disabled(&mut self, now: Now, device: DeviceId) {
+        let Some(aor) = self.directory.phone(device).map(|phone| phone.aor.clone()) else { return };
+        // An emergency call is nobody's to cut.
+        let cut = |id: &CallId| self.contexts.get(id).is_some_and(|context| !context.emergency);
+        let calls: Vec<CallId> = self.calls_at(device).iter().copied().filter(cut).collect();
+        for call in calls {
+            self.end_call(now, call, EndReason::ReleasedByAdministrator);
+        }
+        self.phone_has(now, &aor, false);
+        self.forget_phone(now, device, &aor);
     }
 }
 

@@ -121,6 +121,13 @@ impl Gateway {
                 if let Some((binding, _)) = suspect {
                     self.suspect(now, aor, binding.flow);
                 }
+                // Disabled while its row was on the way to the disk.
+                let phone = self.directory.device_of(aor).and_then(|id| self.directory.phone(id));
+                if let Some(device) = phone.filter(|phone| !phone.device.enabled).map(|phone| phone.device.id)
+                {
+                    self.phone_disabled(now, device);
+                    return self.respond(now, key, Draft::response(403));
+                }
                 self.registered(now, key, &bindings, outbound, path);
             }
             Err(_) => {

@@ -1,4 +1,4 @@
-//! `hotseat agents`: add, list, remove, give a password, import.
+//! `hotseat agents`: add, list, remove, enable, disable, give a password, import.
 
 use crate::cli::{AddAgent, Agents, Place};
 use crate::{chance, out, place};
@@ -11,15 +11,18 @@ use store::{NewAgent, Sqlite, Store};
 use terms::{Agent, Secret, Typology};
 
 pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> {
-    let store = place::open_store(&place::find(place)?.data_dir).await?;
+    let data = place::find(place)?.data_dir;
+    let store = place::open_store(&data).await?;
     match what {
-        Agents::Add(agent) => add(&store, json, agent).await,
+        Agents::Add(agent) => add(&store, &data, json, agent).await,
         Agents::List => list(&store, json).await,
-        Agents::Remove { login_name } => remove(&store, json, &login_name).await,
+        Agents::Remove { login_name } => remove(&store, &data, json, &login_name).await,
+        Agents::Enable { login_name } => enable(&store, &data, json, &login_name, true).await,
+        Agents::Disable { login_name } => enable(&store, &data, json, &login_name, false).await,
         Agents::Password { login_name, password_stdin } => {
             password(&store, json, &login_name, password_stdin).await
         }
-        Agents::Import { file } => import(&store, json, &file).await,
+        Agents::Import { file } => import(&store, &data, json, &file).await,
     }
 }
 
@@ -34,7 +37,7 @@ struct Added {
     password: Option<String>,
 }
 
-async fn add(store: &Sqlite, json: bool, a: AddAgent) -> anyhow::Result<()> {
+async fn add(store: &Sqlite, data: &Path, json: bool, a: AddAgent) -> anyhow::Result<()> {
     let (password, shown) = password_or_random(a.password_stdin)?;
     let agent = NewAgent {
         display_name: a.name.unwrap_or_else(|| a.login_name.clone()),
@@ -46,6 +49,7 @@ async fn add(store: &Sqlite, json: bool, a: AddAgent) -> anyhow::Result<()> {
         password_hash: Some(hash(password).await?),
     };
     let ids = store.add_agents(vec![agent]).await?;
+    place::tell_service(data);
     let id = ids.first().context("the store gave no id")?.0;
     let added = Added {
         id,
@@ -110,9 +114,30 @@ pub fn word(typology: Typology) -> &'static str {
     }
 }
 
-async fn remove(store: &Sqlite, json: bool, login_name: &str) -> anyhow::Result<()> {
+async fn enable(
+    store: &Sqlite,
+    data: &Path,
+    json: bool,
+    login_name: &str,
+    enabled: bool,
+) -> anyhow::Result<()> {
+    let agent = find(store, login_name).await?;
+    let ended = store.enable_agent(agent.id, enabled, wall_now()).await?;
+    place::tell_service(data);
+    let value =
+        serde_json::json!({ "login_name": login_name, "enabled": enabled, "login_ended": ended.is_some() });
+    out::one(json, &value, || match (enabled, ended) {
+        (true, _) => format!("{login_name} may log in again."),
+        (false, Some(_)) => format!("{login_name} disabled; the login ended."),
+        (false, None) => format!("{login_name} disabled."),
+    });
+    Ok(())
+}
+
+async fn remove(store: &Sqlite, data: &Path, json: bool, login_name: &str) -> anyhow::Result<()> {
     let agent = find(store, login_name).await?;
     let ended = store.remove_agent(agent.id, wall_now()).await?;
+    place::tell_service(data);
     let value = serde_json::json!({ "removed": login_name, "login_ended": ended.is_some() });
     out::one(json, &value, || match ended {
         Some(_) => format!("{login_name} removed; the login ended."),
@@ -149,7 +174,7 @@ struct Row {
     password: String,
 }
 
-async fn import(store: &Sqlite, json: bool, file: &Path) -> anyhow::Result<()> {
+async fn import(store: &Sqlite, data: &Path, json: bool, file: &Path) -> anyhow::Result<()> {
     let rows: Vec<Row> = read_csv(file)?;
     let passwords = rows.iter().map(|r| r.password.clone()).collect();
     // Hashing is the slow part, so all cores share it.
@@ -169,6 +194,7 @@ async fn import(store: &Sqlite, json: bool, file: &Path) -> anyhow::Result<()> {
         .collect();
     let without = agents.iter().filter(|a| a.password_hash.is_none()).count();
     let added = store.add_agents(agents).await.map_err(with_line)?.len();
+    place::tell_service(data);
     let value = serde_json::json!({ "added": added, "without_password": without });
     out::one(json, &value, || match without {
         0 => format!("{added} agents added."),

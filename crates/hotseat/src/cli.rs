@@ -38,6 +38,9 @@ pub enum Cmd {
     Dev(Dev),
     /// Check a configuration folder and say everything that is wrong with it.
     Check,
+    /// Let the running service read its configuration again; calls go on. With a mistake in it nothing changes.
+    #[command(after_help = RELOAD)]
+    Reload,
     /// People who log in.
     #[command(subcommand)]
     Agents(Agents),
@@ -91,6 +94,8 @@ const READY: &str = "When it listens it prints one line:\n  \
     {\"ready\":true,\"https\":\"https://127.0.0.1:8443\",\"http\":\"http://127.0.0.1:8080\",\"sip_udp\":\"127.0.0.1:5060\",\
 \"sip_tcp\":\"127.0.0.1:5060\",\"sip_tls\":\"127.0.0.1:5061\",\"sip_wss\":\"wss://127.0.0.1:8443/sip\",\"sip_ws\":null,\"data\":\"…\",\"pid\":1234}\n\
     SIGTERM drains: no new calls, running ones may end within drain_s; a second signal ends them at once.";
+
+const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, and takeover and digest_no_md5 of security.toml. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
 
 const DEV: &str = "Ports: HTTPS 8443, HTTP 8080, SIP 5060 (UDP and TCP) and 5061 (TLS); SIP over WebSocket is on the HTTPS port at /sip. With --base-port N: HTTPS N, HTTP N+1, SIP N+2, toy \
 trunk N+3, SIP over TLS N+4, simulated phones from N+10, media from N+100.\n\
@@ -146,6 +151,16 @@ pub enum Agents {
         #[arg(value_name = "LOGIN")]
         login_name: String,
     },
+    /// Let an agent log in again.
+    Enable {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+    },
+    /// Keep an agent out without forgetting them; a login of theirs ends.
+    Disable {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+    },
     /// Set a new password. Without --password-stdin a random one is made and printed, once.
     Password {
         #[arg(value_name = "LOGIN")]
@@ -198,6 +213,10 @@ pub enum Phones {
     List,
     /// Remove a phone; a login at it ends.
     Remove { name: String },
+    /// Let a phone register again.
+    Enable { name: String },
+    /// Keep a phone out without forgetting it: it cannot register, a login and calls at it end.
+    Disable { name: String },
     /// Add many from a CSV file with a header line; prints the credentials of those without a secret of their own.
     #[command(
         after_help = "Columns: name (required); label, site, floor, secret. All rows are added or none. `-` reads \
@@ -251,7 +270,10 @@ mod tests {
             "hotseat phones add desk-17 --secret-stdin --label L --site S --floor 2 --data d",
             "hotseat phones --json",
             "hotseat route 4969123 --from 2001",
+            "hotseat reload --config sip-config",
             "hotseat logins end ann",
+            "hotseat agents disable ann",
+            "hotseat phones enable desk-17",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
         }

@@ -6,6 +6,7 @@ use anyhow::bail;
 use daemon::core::wall_now;
 use serde::Serialize;
 use std::collections::HashMap;
+use std::path::Path;
 use store::{Sqlite, Store};
 use terms::{AgentId, CallRecord, DeviceId, LoginEndReason};
 
@@ -27,10 +28,11 @@ struct ShownLogin {
 }
 
 pub async fn run(place: &Place, json: bool, what: Option<Logins>) -> anyhow::Result<()> {
-    let store = place::open_store(&place::find(place)?.data_dir).await?;
+    let data = place::find(place)?.data_dir;
+    let store = place::open_store(&data).await?;
     match what.unwrap_or(Logins::List) {
         Logins::List => list(&store, json).await,
-        Logins::End { login_name } => end(&store, json, &login_name).await,
+        Logins::End { login_name } => end(&store, &data, json, &login_name).await,
     }
 }
 
@@ -61,7 +63,7 @@ async fn list(store: &Sqlite, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn end(store: &Sqlite, json: bool, login_name: &str) -> anyhow::Result<()> {
+async fn end(store: &Sqlite, data: &Path, json: bool, login_name: &str) -> anyhow::Result<()> {
     let Some(account) = store.account(login_name).await? else {
         bail!("there is no agent with the login name \"{login_name}\"");
     };
@@ -70,6 +72,7 @@ async fn end(store: &Sqlite, json: bool, login_name: &str) -> anyhow::Result<()>
     };
     let why = LoginEndReason::ReleasedByAdministrator;
     let ended = store.end_login(login.id, why, wall_now(), "command line").await?.is_some();
+    place::tell_service(data);
     out::one(json, &serde_json::json!({ "login_name": login_name, "ended": ended }), || {
         format!("The login of {login_name} ended.")
     });

@@ -8,6 +8,7 @@ mod logins;
 mod out;
 mod phones;
 mod place;
+mod reload;
 mod route;
 mod serve;
 mod sim;
@@ -50,6 +51,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(dev::run(&place, &args))?;
         }
         Cmd::Check => return Ok(check(&place, json)),
+        Cmd::Reload => return reload::run(&place, json),
         Cmd::Agents(what) => runtime()?.block_on(agents::run(&place, json, what))?,
         Cmd::Phones { what } => runtime()?.block_on(phones::run(&place, json, what))?,
         Cmd::Logins { what } => runtime()?.block_on(logins::run(&place, json, what))?,

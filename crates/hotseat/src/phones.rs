@@ -1,4 +1,4 @@
-//! `hotseat phones`: add, list, remove, import.
+//! `hotseat phones`: add, list, remove, enable, disable, import.
 
 use crate::agents::{read_csv, with_line};
 use crate::cli::{AddPhone, Phones, Place};
@@ -10,16 +10,18 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
 use store::{NewDevice, Sqlite, Store};
-use terms::{Secret, WallTime};
+use terms::{Device, Secret};
 
 pub async fn run(place: &Place, json: bool, what: Option<Phones>) -> anyhow::Result<()> {
     let found = place::find(place)?;
     let store = place::open_store(&found.data_dir).await?;
     match what.unwrap_or(Phones::List) {
-        Phones::Add(phone) => add(&store, &found.identity, json, phone).await,
+        Phones::Add(phone) => add(&store, &found, json, phone).await,
         Phones::List => list(&store, &found, json).await,
-        Phones::Remove { name } => remove(&store, json, &name).await,
-        Phones::Import { file } => import(&store, &found.identity, json, &file).await,
+        Phones::Remove { name } => remove(&store, &found, json, &name).await,
+        Phones::Enable { name } => enable(&store, &found, json, &name, true).await,
+        Phones::Disable { name } => enable(&store, &found, json, &name, false).await,
+        Phones::Import { file } => import(&store, &found, json, &file).await,
     }
 }
 
@@ -62,10 +64,12 @@ pub fn device(identity: &Identity, name: &str, secret: &Secret, row: (String, St
     }
 }
 
-async fn add(store: &Sqlite, identity: &Identity, json: bool, phone: AddPhone) -> anyhow::Result<()> {
+async fn add(store: &Sqlite, found: &place::Found, json: bool, phone: AddPhone) -> anyhow::Result<()> {
     let secret = if phone.secret_stdin { chance::from_stdin("secret")? } else { chance::secret()? };
+    let identity = &found.identity;
     let new = device(identity, &phone.name, &secret, (phone.label, phone.site, phone.floor));
     store.add_devices(vec![new]).await?;
+    place::tell_service(&found.data_dir);
     let shown = credentials(identity, &phone.name, (!phone.secret_stdin).then_some(&secret));
     out::one(json, &shown, || {
         let mut text = format!("{} added.\n  domain    {}\n", shown.name, shown.domain);
@@ -93,9 +97,11 @@ struct Shown {
     label: String,
     site: String,
     floor: String,
-    /// `registered`, `suspect`, `unreachable`, `expired` or `never_registered`.
+    /// `registered`, `suspect`, `unreachable`, `expired`, `never_registered` or `disabled`.
     state: String,
     registered: bool,
+    /// `hotseat phones disable` keeps it out.
+    enabled: bool,
     contact: Option<String>,
     flow: Option<String>,
     user_agent: Option<String>,
@@ -123,13 +129,15 @@ async fn list(store: &Sqlite, found: &place::Found, json: bool) -> anyhow::Resul
             let binding = best.get(&d.name);
             let login = logins.iter().find(|l| l.place.device() == Some(d.id));
             // The running service knows more than the rows: whether the phone still answers.
-            let state = live.state(d.id.0).unwrap_or_else(|| match binding {
+            let state = live.state(d.id.0).filter(|_| d.enabled).unwrap_or_else(|| match binding {
+                _ if !d.enabled => "disabled".into(),
                 Some(_) => "registered".into(),
                 None => "not_registered".into(),
             });
             Shown {
                 id: d.id.0,
                 registered: state == "registered",
+                enabled: d.enabled,
                 state,
                 contact: binding.map(|b| b.contact.clone()),
                 flow: binding.map(|b| b.flow.to_string()),
@@ -173,12 +181,36 @@ impl Live {
     }
 }
 
-async fn remove(store: &Sqlite, json: bool, name: &str) -> anyhow::Result<()> {
-    let Some(device) = store.devices().await?.into_iter().find(|d| d.name == name) else {
-        bail!("there is no phone with the name \"{name}\"");
-    };
-    let at: WallTime = wall_now();
-    let ended = store.remove_device(device.id, at).await.context("removing the phone")?;
+async fn named(store: &Sqlite, name: &str) -> anyhow::Result<Device> {
+    match store.devices().await?.into_iter().find(|d| d.name == name) {
+        Some(device) => Ok(device),
+        None => bail!("there is no phone with the name \"{name}\""),
+    }
+}
+
+async fn enable(
+    store: &Sqlite,
+    found: &place::Found,
+    json: bool,
+    name: &str,
+    enabled: bool,
+) -> anyhow::Result<()> {
+    let device = named(store, name).await?;
+    let ended = store.enable_device(device.id, enabled, wall_now()).await?;
+    place::tell_service(&found.data_dir);
+    let value = serde_json::json!({ "name": name, "enabled": enabled, "login_ended": ended.is_some() });
+    out::one(json, &value, || match (enabled, ended) {
+        (true, _) => format!("{name} may register again."),
+        (false, Some(_)) => format!("{name} disabled; the login at it ended."),
+        (false, None) => format!("{name} disabled."),
+    });
+    Ok(())
+}
+
+async fn remove(store: &Sqlite, found: &place::Found, json: bool, name: &str) -> anyhow::Result<()> {
+    let device = named(store, name).await?;
+    let ended = store.remove_device(device.id, wall_now()).await.context("removing the phone")?;
+    place::tell_service(&found.data_dir);
     let value = serde_json::json!({ "removed": name, "login_ended": ended.is_some() });
     out::one(json, &value, || match ended {
         Some(_) => format!("{name} removed; the login at it ended."),
@@ -201,8 +233,9 @@ struct Row {
     secret: String,
 }
 
-async fn import(store: &Sqlite, identity: &Identity, json: bool, file: &Path) -> anyhow::Result<()> {
+async fn import(store: &Sqlite, found: &place::Found, json: bool, file: &Path) -> anyhow::Result<()> {
     let rows: Vec<Row> = read_csv(file)?;
+    let identity = &found.identity;
     let mut devices = Vec::with_capacity(rows.len());
     let mut made = Vec::new();
     for row in rows {
@@ -214,6 +247,7 @@ async fn import(store: &Sqlite, identity: &Identity, json: bool, file: &Path) ->
         }
     }
     let added = store.add_devices(devices).await.map_err(with_line)?.len();
+    place::tell_service(&found.data_dir);
     let value = serde_json::json!({ "added": added, "credentials": made });
     if json {
         println!("{value}");

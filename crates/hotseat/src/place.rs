@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use store::{SealingKey, Sqlite};
 
 pub const DEV_DATA: &str = ".hotseat-dev";
-const CONFIG_DIR: &str = "sip-config";
+pub const CONFIG_DIR: &str = "sip-config";
 
 /// What phones of this data folder are told. Written by `serve` and `dev`, so that `phones add --data DIR` needs no
 /// configuration.
@@ -99,6 +99,16 @@ pub async fn open_store(data_dir: &Path) -> anyhow::Result<Sqlite> {
     let key = sealing_key(&data_dir.join("secret.key"))?;
     let file = data_dir.join("hotseat.db");
     Sqlite::open(&file, key).await.with_context(|| format!("opening {}", file.display()))
+}
+
+/// After rows were written: a service that runs on the folder knows them when this returns, so that the phone or agent
+/// may come at once. Where none runs there is nobody to tell.
+pub fn tell_service(data_dir: &Path) {
+    if let Err(why) = daemon::control::sync(data_dir) {
+        eprintln!(
+            "hotseat: written, but the running service has not taken it up yet ({why}); it tries by itself."
+        );
+    }
 }
 
 fn sealing_key(file: &Path) -> anyhow::Result<SealingKey> {

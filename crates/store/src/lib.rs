@@ -152,6 +152,20 @@ pub trait Store: Send + Sync + 'static {
         id: DeviceId,
         at: WallTime,
     ) -> impl Future<Output = Result<Option<Login>, StoreError>> + Send;
+    /// A disabled agent cannot log in; the login they had ends, and comes back.
+    fn enable_agent(
+        &self,
+        id: AgentId,
+        enabled: bool,
+        at: WallTime,
+    ) -> impl Future<Output = Result<Option<Login>, StoreError>> + Send;
+    /// A disabled phone cannot register: its bindings go, a login at it ends and comes back.
+    fn enable_device(
+        &self,
+        id: DeviceId,
+        enabled: bool,
+        at: WallTime,
+    ) -> impl Future<Output = Result<Option<Login>, StoreError>> + Send;
     fn set_password(&self, id: AgentId, hash: String) -> impl Future<Output = Result<(), StoreError>> + Send;
     fn agents(&self) -> impl Future<Output = Result<Vec<Agent>, StoreError>> + Send;
     fn devices(&self) -> impl Future<Output = Result<Vec<Device>, StoreError>> + Send;

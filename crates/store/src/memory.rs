@@ -331,6 +331,49 @@ impl Store for Memory {
         Ok(ended)
     }
 
+    async fn enable_agent(
+        &self,
+        id: AgentId,
+        enabled: bool,
+        at: WallTime,
+    ) -> Result<Option<Login>, StoreError> {
+        let mut tables = self.writable()?;
+        let Some(person) = tables.agents.get_mut(&id) else {
+            return Err(StoreError::Failed(format!("there is no agent {id}")));
+        };
+        person.agent.enabled = enabled;
+        tables.touch(Thing::Agent(id));
+        if enabled {
+            return Ok(None);
+        }
+        let open = tables.login_of(id).map(|login| login.id);
+        let ended = open.and_then(|login| tables.end(login, LoginEndReason::AgentRemoved, at, ""));
+        tables.sessions.retain(|_, session| session.row.agent != id || session.row.login.is_some());
+        Ok(ended)
+    }
+
+    async fn enable_device(
+        &self,
+        id: DeviceId,
+        enabled: bool,
+        at: WallTime,
+    ) -> Result<Option<Login>, StoreError> {
+        let mut tables = self.writable()?;
+        let Some(device) = tables.devices.get_mut(&id) else {
+            return Err(StoreError::Failed(format!("there is no phone {id}")));
+        };
+        device.enabled = enabled;
+        let name = device.name.clone();
+        tables.touch(Thing::Device(id));
+        if enabled {
+            return Ok(None);
+        }
+        let open = tables.login_at(id).map(|login| login.id);
+        let ended = open.and_then(|login| tables.end(login, LoginEndReason::PhoneRemoved, at, ""));
+        tables.bindings.retain(|key, _| key.0.user() != name);
+        Ok(ended)
+    }
+
     async fn set_password(&self, id: AgentId, hash: String) -> Result<(), StoreError> {
         match self.writable()?.agents.get_mut(&id) {
             Some(person) => person.password_hash = Some(hash),

@@ -35,6 +35,7 @@ stores! {
     no_more_than_five_takeovers_an_hour
     logging_out_frees_the_phone
     removing_a_phone_or_an_agent_ends_the_login
+    whoever_is_disabled_is_out_until_enabled_again
     sessions_run_out_and_so_do_their_logins
     changes_are_told_once_in_full_and_then_one_by_one
     the_audit_log_keeps_its_order

@@ -66,7 +66,7 @@ impl LoginEndReason {
             LoginEndReason::Expired => "Your login expired.",
             LoginEndReason::AgentRemoved => "Your account was removed or disabled by an administrator.",
             LoginEndReason::PhoneRemoved => {
-                "The phone you were logged in at was removed by an administrator."
+                "The phone you were logged in at was removed or disabled by an administrator."
             }
         }
     }

@@ -1,14 +1,14 @@
-//! The four files: `gateway.toml`, `trunks.toml`, `dialplan.toml`, `security.toml`. Each function reads one of them.
+//! The folder as a whole, and `gateway.toml`: where we listen, what we are called, how much we take. The other files have
+//! readers of their own.
 
 use super::read::{ConfigError, ConfigErrors, Section, Source};
 use super::{Calls, Config, Listen, Registration, Security, TlsFiles};
+use super::{dialplan, security, trunks};
 use gateway::DialPlan;
-use gateway::plan::Rule;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
-use terms::{CodecName, TakeoverPolicy, Transport, Trunk, TrunkAddress, TrunkId, TrunkMatch};
+use terms::{Transport, Trunk};
 
 const ADDRESS: &str = "an address with a port, for example \"192.0.2.1:5060\" or \"[2001:db8::1]:5060\"";
 /// A day: nobody means a longer registration or ring time, and sums stay far from overflow.
@@ -22,17 +22,17 @@ pub(super) fn load(dir: &Path) -> Result<Config, ConfigErrors> {
             "this folder does not exist; name one with --config, or copy `sip-config/` and edit the copy.",
         ));
     }
-    let gateway_file = read(dir, "gateway.toml", true, &mut errors);
-    let trunks_file = read(dir, "trunks.toml", false, &mut errors);
-    let plan_file = read(dir, "dialplan.toml", false, &mut errors);
-    let security_file = read(dir, "security.toml", false, &mut errors);
+    let gateway_file = open(dir, "gateway.toml", true, &mut errors);
+    let trunks_file = open(dir, "trunks.toml", false, &mut errors);
+    let plan_file = open(dir, "dialplan.toml", false, &mut errors);
+    let security_file = open(dir, "security.toml", false, &mut errors);
     if !errors.is_empty() {
         return Err(ConfigErrors(errors));
     }
 
-    let trunks = trunks(&trunks_file);
-    let dial_plan = dial_plan(&plan_file, &trunks);
-    let security = security(&security_file);
+    let trunks = trunks::read(&trunks_file);
+    let dial_plan = dialplan::read(&plan_file, &trunks);
+    let security = security::read(&security_file);
     let config = gateway(&gateway_file, dir, trunks, dial_plan, security);
     for file in [gateway_file, trunks_file, plan_file, security_file] {
         errors.extend(file.into_errors());
@@ -40,11 +40,23 @@ pub(super) fn load(dir: &Path) -> Result<Config, ConfigErrors> {
     if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
 }
 
+/// `data_dir` of `gateway.toml` alone.
+pub(super) fn data_dir(dir: &Path) -> Result<PathBuf, ConfigErrors> {
+    let mut errors = Vec::new();
+    let source = open(dir, "gateway.toml", true, &mut errors);
+    if !errors.is_empty() {
+        return Err(ConfigErrors(errors));
+    }
+    let table = source.parse();
+    let named = Section::top(&source, &table).text("data_dir");
+    Ok(beside(dir, named.as_ref().map_or("data", |(text, _)| text)))
+}
+
 fn whole_file(file: &str, sentence: &str) -> ConfigErrors {
     ConfigErrors(vec![ConfigError { file: file.to_owned(), line: 0, sentence: sentence.to_owned() }])
 }
 
-fn read(dir: &Path, name: &str, required: bool, errors: &mut Vec<ConfigError>) -> Source {
+fn open(dir: &Path, name: &str, required: bool, errors: &mut Vec<ConfigError>) -> Source {
     let text = match std::fs::read_to_string(dir.join(name)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => String::new(),
@@ -75,6 +87,7 @@ fn gateway(
     let table = source.parse();
     let mut top = Section::top(source, &table);
     let mut config = Config::development(dir.join("data"), None);
+    config.folder = Some(dir.to_owned());
     config.trunks = trunks;
     config.dial_plan = dial_plan;
     config.security = security;
@@ -334,208 +347,6 @@ fn seconds(s: &mut Section<'_>, key: &'static str, min: u64, max: u64, default: 
     s.number(key, min, max).map_or(default, Duration::from_secs)
 }
 
-fn trunks(source: &Source) -> Vec<Trunk> {
-    let table = source.parse();
-    let mut top = Section::top(source, &table);
-    let mut trunks: Vec<Trunk> = Vec::new();
-    for (i, mut s) in top.sections("trunk").into_iter().enumerate() {
-        let (name, at) = s.text("name").unwrap_or_default();
-        if name.is_empty() {
-            s.missing("name", "give the trunk a short name; the dial plan points at it.");
-        } else if trunks.iter().any(|t| t.name == name) {
-            s.error(at, format!("there are two trunks with the name \"{name}\"; rename one."));
-        }
-        let addresses = s
-            .parsed_list::<Address>(
-                "addresses",
-                "\"192.0.2.10:5060\", \"tcp:192.0.2.10:5060\" for TCP, or \"tls:192.0.2.10:5061\" for TLS",
-            )
-            .unwrap_or_default();
-        if addresses.is_empty() {
-            s.missing("addresses", "write at least one, for example addresses = [\"192.0.2.10:5060\"].");
-        }
-        let accept_from = s
-            .parsed_list::<Network>("accept_from", "\"192.0.2.0/24\", \"192.0.2.10\" or \"192.0.2.10:5060\"");
-        let accept_from = match accept_from {
-            Some(list) => list.into_iter().map(|(n, _)| n.0).collect(),
-            // The addresses we call are the natural ones to be called from.
-            None => addresses
-                .iter()
-                .map(|(a, _)| TrunkMatch {
-                    network: a.0.address.ip(),
-                    prefix: if a.0.address.is_ipv4() { 32 } else { 128 },
-                    port: None,
-                })
-                .collect(),
-        };
-        let codecs = match s.texts("codecs") {
-            None => vec![CodecName::Pcma, CodecName::Pcmu, CodecName::G722],
-            Some(words) => words.into_iter().filter_map(|(word, at)| codec(&s, &word, at)).collect(),
-        };
-        trunks.push(Trunk {
-            id: TrunkId(i as u64),
-            name,
-            addresses: addresses.into_iter().map(|(a, _)| a.0).collect(),
-            accept_from,
-            domain: s.text("domain").map(|(d, _)| d),
-            default_number: s.text("default_number").map(|(n, _)| n),
-            max_calls: s.number("max_calls", 0, 1_000_000).unwrap_or(100) as u32,
-            codecs,
-        });
-        s.finish();
-    }
-    top.finish();
-    trunks
-}
-
-fn codec(s: &Section<'_>, word: &str, at: usize) -> Option<CodecName> {
-    match word.to_ascii_uppercase().as_str() {
-        "PCMA" => Some(CodecName::Pcma),
-        "PCMU" => Some(CodecName::Pcmu),
-        "G722" => Some(CodecName::G722),
-        _ => {
-            s.error(at, format!("\"{word}\" is no codec for a trunk; use PCMA, PCMU or G722."));
-            None
-        }
-    }
-}
-
-fn dial_plan(source: &Source, trunks: &[Trunk]) -> DialPlan {
-    let table = source.parse();
-    let mut top = Section::top(source, &table);
-    let d = DialPlan::default();
-    let trunk_exists = |s: &Section<'_>, key: &str, name: &str, at: usize| {
-        if !trunks.iter().any(|t| t.name == name) {
-            let names: Vec<_> = trunks.iter().map(|t| format!("\"{}\"", t.name)).collect();
-            let have = if names.is_empty() {
-                "there is none".to_owned()
-            } else {
-                format!("there are {}", names.join(", "))
-            };
-            s.error(
-                at,
-                format!("`{key}` names the trunk \"{name}\", which trunks.toml does not have; {have}."),
-            );
-        }
-    };
-    let numbers = |top: &mut Section<'_>, key: &'static str, default: Vec<String>| match top.texts(key) {
-        None => default,
-        Some(list) => list
-            .into_iter()
-            .map(|(number, at)| {
-                digits(top, key, &number, at);
-                number
-            })
-            .collect(),
-    };
-    let emergency = numbers(&mut top, "emergency", d.emergency);
-    let barred = numbers(&mut top, "barred", d.barred);
-    let emergency_trunk = top.text("emergency_trunk").map(|(name, at)| {
-        trunk_exists(&top, "emergency_trunk", &name, at);
-        name
-    });
-    let mut rules = Vec::new();
-    for mut s in top.sections("rules") {
-        let prefix = match s.text("prefix") {
-            Some((prefix, at)) => {
-                digits(&s, "prefix", &prefix, at);
-                prefix
-            }
-            None => {
-                s.missing("prefix", "write the digits the number begins with; \"\" matches every number.");
-                String::new()
-            }
-        };
-        let trunk = match s.text("trunk") {
-            Some((name, at)) => {
-                trunk_exists(&s, "trunk", &name, at);
-                name
-            }
-            None => {
-                s.missing("trunk", "name the trunk that takes these calls.");
-                String::new()
-            }
-        };
-        let min_digits = s.number("min_digits", 1, 32).map(|n| n as u8);
-        let max_digits = s.number("max_digits", 1, 32).map(|n| n as u8);
-        if let (Some(min), Some(max)) = (min_digits, max_digits)
-            && min > max
-        {
-            s.error(
-                s.offset,
-                format!("min_digits is {min} and max_digits is {max}: no number fits; swap them."),
-            );
-        }
-        let strip = s.number("strip", 0, 32).unwrap_or(0) as u8;
-        let add = match s.text("add") {
-            Some((add, at)) => {
-                digits(&s, "add", &add, at);
-                add
-            }
-            None => String::new(),
-        };
-        s.finish();
-        rules.push(Rule { prefix, min_digits, max_digits, trunk, strip, add });
-    }
-    let plan = DialPlan {
-        emergency,
-        rules,
-        vacant_phone_internal: top.flag("vacant_phone_internal").unwrap_or(d.vacant_phone_internal),
-        emergency_trunk,
-        external_calls_per_agent: top
-            .number("external_calls_per_agent", 0, 1000)
-            .map_or(d.external_calls_per_agent, |n| n as u32),
-        external_calls_per_minute: top
-            .number("external_calls_per_minute", 0, 10_000)
-            .map_or(d.external_calls_per_minute, |n| n as u32),
-        barred,
-        not_logged_in: top.text("not_logged_in").map(|(extension, _)| extension),
-    };
-    top.finish();
-    plan
-}
-
-/// Numbers are digits with an optional plus sign in front.
-fn digits(s: &Section<'_>, key: &str, number: &str, at: usize) {
-    let rest = number.strip_prefix('+').unwrap_or(number);
-    if !rest.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#') {
-        s.error(
-            at,
-            format!("\"{number}\" in `{key}` is no number; use digits, with a + in front if needed."),
-        );
-    }
-}
-
-fn security(source: &Source) -> Security {
-    let table = source.parse();
-    let mut top = Section::top(source, &table);
-    let d = Security::default();
-    let takeover = top
-        .word("takeover", &[("end", TakeoverPolicy::End), ("refuse", TakeoverPolicy::Refuse)])
-        .unwrap_or(d.takeover);
-    let digest_no_md5 = top.flag("digest_no_md5").unwrap_or(d.digest_no_md5);
-    let mut security = Security { takeover, digest_no_md5, ..d };
-    if let Some(mut s) = top.section("session") {
-        security.pending_session = s
-            .number("pending_minutes", 1, 60)
-            .map_or(security.pending_session, |n| Duration::from_secs(60 * n));
-        security.session =
-            s.number("hours", 1, 168).map_or(security.session, |n| Duration::from_secs(3600 * n));
-        s.finish();
-    }
-    if let Some(mut s) = top.section("limits") {
-        let mut number = |key, max, default: usize| s.number(key, 1, max).map_or(default, |n| n as usize);
-        security.connections_max = number("connections", 1_000_000, security.connections_max);
-        security.connections_per_source =
-            number("connections_per_source", 1_000_000, security.connections_per_source);
-        security.logins_per_minute =
-            number("logins_per_minute", 100_000, security.logins_per_minute as usize) as u32;
-        s.finish();
-    }
-    top.finish();
-    security
-}
-
 /// A path in a file is meant from that file's folder.
 fn beside(dir: &Path, path: &str) -> PathBuf {
     dir.join(path)
@@ -545,47 +356,6 @@ fn is_host(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
-}
-
-/// `[transport:]address:port`.
-struct Address(TrunkAddress);
-
-impl FromStr for Address {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Address, ()> {
-        let (transport, rest) = match text.split_once(':') {
-            Some(("udp", rest)) => (Transport::Udp, rest),
-            Some(("tcp", rest)) => (Transport::Tcp, rest),
-            Some(("tls", rest)) => (Transport::Tls, rest),
-            _ => (Transport::Udp, text),
-        };
-        let address = rest.parse().map_err(|_| ())?;
-        Ok(Address(TrunkAddress { address, transport }))
-    }
-}
-
-/// `network/prefix`, `address` or `address:port`.
-struct Network(TrunkMatch);
-
-impl FromStr for Network {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Network, ()> {
-        let full = |ip: IpAddr| if ip.is_ipv4() { 32 } else { 128 };
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            let network = address.ip();
-            return Ok(Network(TrunkMatch { network, prefix: full(network), port: Some(address.port()) }));
-        }
-        let (network, prefix) = match text.split_once('/') {
-            Some((network, prefix)) => (network, Some(prefix.parse::<u8>().map_err(|_| ())?)),
-            None => (text, None),
-        };
-        let network: IpAddr = network.parse().map_err(|_| ())?;
-        let prefix = prefix.unwrap_or(full(network));
-        if prefix > full(network) {
-            return Err(());
-        }
-        Ok(Network(TrunkMatch { network, prefix, port: None }))
-    }
 }
 
 #[cfg(test)]
@@ -659,15 +429,5 @@ mod tests {
         let dir = folder("broken", &[("gateway.toml", "domain = \"x\"\n[listen\n")]);
         let broken = Config::load(&dir).unwrap_err().to_string();
         assert!(broken.contains("gateway.toml:2: this is not valid TOML"), "{broken}");
-    }
-
-    #[test]
-    fn trunk_networks_read_with_prefix_port_or_neither() {
-        let m = |t: &str| t.parse::<Network>().map(|n| (n.0.prefix, n.0.port)).ok();
-        assert_eq!(m("192.0.2.0/24"), Some((24, None)));
-        assert_eq!(m("192.0.2.9"), Some((32, None)));
-        assert_eq!(m("192.0.2.9:5080"), Some((32, Some(5080))));
-        assert_eq!(m("2001:db8::/32"), Some((32, None)));
-        assert_eq!(m("192.0.2.0/33"), None);
     }
 }

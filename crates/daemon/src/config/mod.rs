@@ -1,8 +1,11 @@
-//! The configuration: a folder like `sip-config/`, read once, checked whole. What passes here is consistent; ports being
-//! free is the only thing left to find out.
+//! The configuration: a folder like `sip-config/`, read at start and at `hotseat reload`, checked whole. What passes here
+//! is consistent; ports being free is the only thing left to find out.
 
+mod dialplan;
 mod files;
 mod read;
+mod security;
+mod trunks;
 
 pub use read::{ConfigError, ConfigErrors};
 
@@ -14,8 +17,10 @@ use std::time::Duration;
 use terms::{TakeoverPolicy, Trunk};
 
 /// Everything a running Hotseat was told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// The folder it was read from; none in a development world.
+    pub folder: Option<PathBuf>,
     /// SIP domain of the devices and, unless set apart, the realm of their digest.
     pub domain: String,
     pub realm: String,
@@ -43,7 +48,7 @@ pub struct Config {
     pub security: Security,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listen {
     pub sip_udp: Vec<SocketAddr>,
     pub sip_tcp: Vec<SocketAddr>,
@@ -55,13 +60,13 @@ pub struct Listen {
     pub http: Option<SocketAddr>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TlsFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Registration {
     pub expires_min: Duration,
     pub expires_default: Duration,
@@ -69,14 +74,14 @@ pub struct Registration {
     pub bindings_max: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Calls {
     /// How long a phone rings before `no_answer`.
     pub ring_max: Duration,
     pub calls_max: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Security {
     pub takeover: TakeoverPolicy,
     pub digest_no_md5: bool,
@@ -89,6 +94,11 @@ pub struct Security {
     pub connections_per_source: usize,
     /// Attempts to log in per minute from one address.
     pub logins_per_minute: u32,
+}
+
+/// Where the service that runs on this folder keeps its data, whatever else is wrong with the folder.
+pub fn data_dir(dir: &Path) -> Result<PathBuf, ConfigErrors> {
+    files::data_dir(dir)
 }
 
 impl Config {
@@ -112,6 +122,7 @@ impl Config {
             _ => 20_000,
         };
         Config {
+            folder: None,
             domain: "hotseat.test".into(),
             realm: "hotseat.test".into(),
             data_dir,

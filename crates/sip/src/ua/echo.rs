@@ -81,7 +81,7 @@ impl Echo {
         self.text.len()
     }
     /// The final response is written; nothing of this is needed again but the room it took.
-    pub fn into_room(&mut self) -> Vec<u8> {
+    pub fn take_room(&mut self) -> Vec<u8> {
         let mut room = std::mem::take(self).text;
         room.clear();
         room

@@ -123,7 +123,7 @@ impl Ua {
         let bytes = self.write_response(key, draft, status, phrase, dialog, opens);
         if let Some(server) = self.servers.get_mut(key) {
             if status >= 200 {
-                server.last = server.echo.into_room();
+                server.last = server.echo.take_room();
                 server.opening = None;
             }
             if !over {

@@ -162,6 +162,65 @@ async fn add(
     Ok(rows.iter().map(|row| (row.get(1), row.get::<i64, _>(0) as u64)).collect())
 }
 
+pub(super) async fn enable_agent(
+    connection: &mut SqliteConnection,
+    id: AgentId,
+    enabled: bool,
+    at: WallTime,
+) -> Result<Option<Login>, StoreError> {
+    let put = sqlx::query(sql::AGENT_ENABLE).bind(enabled).bind(db(id.0));
+    if put.execute(&mut *connection).await.map_err(failure)?.rows_affected() == 0 {
+        return Err(StoreError::Failed(format!("there is no agent {id}")));
+    }
+    if enabled {
+        return Ok(None);
+    }
+    let ended = claim::end_of_agent(connection, id, LoginEndReason::AgentRemoved, at).await?;
+    let drop = sqlx::query(sql::SESSIONS_OF_AGENT_DROP).bind(db(id.0));
+    drop.execute(&mut *connection).await.map_err(failure)?;
+    Ok(ended)
+}
+
+pub(super) async fn enable_device(
+    connection: &mut SqliteConnection,
+    id: DeviceId,
+    enabled: bool,
+    at: WallTime,
+) -> Result<Option<Login>, StoreError> {
+    let put = sqlx::query(sql::DEVICE_ENABLE).bind(enabled).bind(db(id.0));
+    let Some(row) = put.fetch_optional(&mut *connection).await.map_err(failure)? else {
+        return Err(StoreError::Failed(format!("there is no phone {id}")));
+    };
+    if enabled {
+        return Ok(None);
+    }
+    let ended = end_at_device(connection, id, at).await?;
+    forget_bindings(connection, row.get(0)).await?;
+    Ok(ended)
+}
+
+/// The login at this phone without an end, ended now.
+async fn end_at_device(
+    connection: &mut SqliteConnection,
+    id: DeviceId,
+    at: WallTime,
+) -> Result<Option<Login>, StoreError> {
+    let ask = sqlx::query(sql::LOGIN_AT_DEVICE).bind(db(id.0));
+    match ask.fetch_optional(&mut *connection).await.map_err(failure)? {
+        Some(row) => {
+            claim::end(connection, rows::login(&row)?.id, LoginEndReason::PhoneRemoved, at, "").await
+        }
+        None => Ok(None),
+    }
+}
+
+async fn forget_bindings(connection: &mut SqliteConnection, user: &str) -> Result<(), StoreError> {
+    let mut forget = Ops::default();
+    forget.drop_user(user);
+    forget.append(connection).await?;
+    Ok(())
+}
+
 async fn delete_agent(
     connection: &mut SqliteConnection,
     id: AgentId,
@@ -179,18 +238,10 @@ async fn delete_device(
     id: DeviceId,
     at: WallTime,
 ) -> Result<Option<Login>, StoreError> {
-    let ask = sqlx::query(sql::LOGIN_AT_DEVICE).bind(db(id.0));
-    let ended = match ask.fetch_optional(&mut *connection).await.map_err(failure)? {
-        Some(row) => {
-            claim::end(connection, rows::login(&row)?.id, LoginEndReason::PhoneRemoved, at, "").await?
-        }
-        None => None,
-    };
+    let ended = end_at_device(connection, id, at).await?;
     let remove = sqlx::query(sql::DEVICE_REMOVE).bind(db(id.0));
     if let Some(row) = remove.fetch_optional(&mut *connection).await.map_err(failure)? {
-        let mut forget = Ops::default();
-        forget.drop_user(row.get(0));
-        forget.append(connection).await?;
+        forget_bindings(connection, row.get(0)).await?;
     }
     Ok(ended)
 }

@@ -208,6 +208,26 @@ impl Store for Sqlite {
     async fn remove_device(&self, id: DeviceId, at: WallTime) -> Result<Option<Login>, StoreError> {
         self.delete_device(id, at).await
     }
+    async fn enable_agent(
+        &self,
+        id: AgentId,
+        enabled: bool,
+        at: WallTime,
+    ) -> Result<Option<Login>, StoreError> {
+        let mut writer = self.begin().await?;
+        let outcome = directory::enable_agent(&mut writer.connection, id, enabled, at).await;
+        writer.finish(outcome).await
+    }
+    async fn enable_device(
+        &self,
+        id: DeviceId,
+        enabled: bool,
+        at: WallTime,
+    ) -> Result<Option<Login>, StoreError> {
+        let mut writer = self.begin().await?;
+        let outcome = directory::enable_device(&mut writer.connection, id, enabled, at).await;
+        writer.finish(outcome).await
+    }
     async fn set_password(&self, id: AgentId, hash: String) -> Result<(), StoreError> {
         let mut writer = self.begin().await?;
         let put = sqlx::query(sql::AGENT_PASSWORD).bind(hash).bind(db(id.0));

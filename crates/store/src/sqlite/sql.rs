@@ -70,6 +70,7 @@ pub(super) const AGENTS_ADD: &str = "INSERT INTO agents
         value ->> 'typology', value ->> 'dids', value ->> 'outbound_number', value ->> 'password_hash'
     FROM json_each(?) WHERE true RETURNING id, login_key";
 pub(super) const AGENT_REMOVE: &str = "DELETE FROM agents WHERE id = ?";
+pub(super) const AGENT_ENABLE: &str = "UPDATE agents SET enabled = ? WHERE id = ?";
 pub(super) const AGENT_PASSWORD: &str = "UPDATE agents SET password_hash = ? WHERE id = ?";
 pub(super) const AGENT_CLAIM: &str = "SELECT last_epoch FROM agents WHERE id = ? AND enabled = 1";
 pub(super) const AGENT_SAT_DOWN: &str =
@@ -88,6 +89,7 @@ pub(super) const DEVICES_ADD: &str = "INSERT INTO devices (name, label, site, fl
     SELECT value ->> 'name', value ->> 'label', value ->> 'site', value ->> 'floor', unhex(value ->> 'ha1')
     FROM json_each(?) WHERE true RETURNING id, name";
 pub(super) const DEVICE_REMOVE: &str = "DELETE FROM devices WHERE id = ? RETURNING name";
+pub(super) const DEVICE_ENABLE: &str = "UPDATE devices SET enabled = ? WHERE id = ? RETURNING name";
 pub(super) const DEVICE_CLAIM: &str = "SELECT 1 FROM devices WHERE id = ? AND enabled = 1";
 
 // Logins.

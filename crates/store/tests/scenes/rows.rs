@@ -1,10 +1,10 @@
 //! Scenes about rows: agents, phones, bindings, records, sessions, changes.
 
 use super::{Kit, binding, granted, person, phone, token};
-use store::{AddError, Store};
+use store::{AddError, Claimed, Store};
 use terms::{
-    AgentId, Aor, CallId, CallRecord, Direction, EndReason, LegFigures, LoginEndReason, Pii, StoreError,
-    StoreWrite, TrunkId, WallTime,
+    AgentId, Aor, CallId, CallRecord, DeviceId, Direction, EndReason, LegFigures, LoginEndReason, Pii,
+    StoreError, StoreWrite, TrunkId, WallTime,
 };
 
 pub async fn names_and_extensions_are_unique_whatever_the_case<S: Store>(kit: &Kit<S>) {
@@ -237,6 +237,37 @@ pub async fn changes_are_told_once_in_full_and_then_one_by_one<S: Store>(kit: &K
         ahead.full && ahead.seq == gone.seq && ahead.logins.is_empty(),
         "a number from elsewhere starts over"
     );
+}
+
+pub async fn whoever_is_disabled_is_out_until_enabled_again<S: Store>(kit: &Kit<S>) {
+    let store = &kit.store;
+    let people = kit.agents(&["ann", "bob"]).await;
+    let desks = kit.phones(&["desk-17", "desk-18"]).await;
+    store.write(vec![put("desk-17", "sip:desk-17@a", 1, &[]), put("desk-18", "sip:desk-18@a", 1, &[])]).await;
+    granted(kit.sit(people[0], desks[0], None, 1).await);
+    granted(kit.sit(people[1], desks[1], None, 1).await);
+    kit.pending(people[0], 7, 2).await;
+    let seq = store.changes_since(0).await.unwrap().seq;
+
+    let ended = store.enable_agent(people[0], false, WallTime(3)).await.unwrap().and_then(|l| l.ended);
+    assert_eq!(ended.map(|end| end.why), Some(LoginEndReason::AgentRemoved));
+    assert!(store.session(token(7), WallTime(4)).await.unwrap().is_none(), "nor may a shown password go on");
+    let ended = store.enable_device(desks[1], false, WallTime(3)).await.unwrap().and_then(|l| l.ended);
+    assert_eq!(ended.map(|end| end.why), Some(LoginEndReason::PhoneRemoved));
+    let left: Vec<_> = store.bindings().await.unwrap().into_iter().map(|b| b.aor.user().to_owned()).collect();
+    assert_eq!(left, ["desk-17"]);
+    let told = store.changes_since(seq).await.unwrap();
+    assert!(told.agents.iter().all(|a| a.id == people[0] && !a.enabled) && told.agents.len() == 1);
+    assert!(told.devices.iter().all(|d| d.id == desks[1] && !d.enabled) && told.devices.len() == 1);
+    assert_eq!(kit.sit(people[0], desks[0], None, 5).await, Claimed::UnknownAgent);
+    assert_eq!(kit.sit(people[1], desks[1], None, 5).await, Claimed::UnknownDevice);
+
+    assert_eq!(store.enable_agent(people[0], true, WallTime(6)).await.unwrap(), None);
+    assert_eq!(store.enable_device(desks[1], true, WallTime(6)).await.unwrap(), None);
+    let (login, _) = granted(kit.sit(people[0], desks[1], None, 7).await);
+    assert_eq!(login.place.device(), Some(desks[1]));
+    assert!(store.enable_agent(AgentId(999), true, WallTime(8)).await.is_err());
+    assert!(store.enable_device(DeviceId(999), false, WallTime(8)).await.is_err());
 }
 
 pub async fn what_one_writes_the_other_is_told<S: Store>(one: &Kit<S>, two: &Kit<S>) {

@@ -1,0 +1,36 @@
+//! `security.toml`: what happens when somebody logs in twice, how long a login lives, what strangers run into.
+
+use super::Security;
+use super::read::{Section, Source};
+use std::time::Duration;
+use terms::TakeoverPolicy;
+
+pub(super) fn read(source: &Source) -> Security {
+    let table = source.parse();
+    let mut top = Section::top(source, &table);
+    let d = Security::default();
+    let takeover = top
+        .word("takeover", &[("end", TakeoverPolicy::End), ("refuse", TakeoverPolicy::Refuse)])
+        .unwrap_or(d.takeover);
+    let digest_no_md5 = top.flag("digest_no_md5").unwrap_or(d.digest_no_md5);
+    let mut security = Security { takeover, digest_no_md5, ..d };
+    if let Some(mut s) = top.section("session") {
+        security.pending_session = s
+            .number("pending_minutes", 1, 60)
+            .map_or(security.pending_session, |n| Duration::from_secs(60 * n));
+        security.session =
+            s.number("hours", 1, 168).map_or(security.session, |n| Duration::from_secs(3600 * n));
+        s.finish();
+    }
+    if let Some(mut s) = top.section("limits") {
+        let mut number = |key, max, default: usize| s.number(key, 1, max).map_or(default, |n| n as usize);
+        security.connections_max = number("connections", 1_000_000, security.connections_max);
+        security.connections_per_source =
+            number("connections_per_source", 1_000_000, security.connections_per_source);
+        security.logins_per_minute =
+            number("logins_per_minute", 100_000, security.logins_per_minute as usize) as u32;
+        s.finish();
+    }
+    top.finish();
+    security
+}
