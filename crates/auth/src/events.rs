@@ -9,7 +9,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::response::Response;
-use http::{HeaderMap, Uri};
+use http::request::Parts;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,13 +42,15 @@ pub(crate) struct Resume {
 /// `GET /api/events?after=SEQ`.
 pub(crate) async fn stream<S: Store, C: Core>(
     State(auth): State<Auth<S, C>>,
-    uri: Uri,
-    headers: HeaderMap,
+    parts: Parts,
     resume: Result<Query<Resume>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    request::require_origin(&uri, &headers, auth.origins())?;
-    let session = auth.session(&headers, Reason::NoSession).await?;
+    if let Err(refusal) = request::require_origin(&parts.uri, &parts.headers, auth.origins()) {
+        auth.foreign_page(&parts).await;
+        return Err(refusal);
+    }
+    let session = auth.session(&parts.headers, Reason::NoSession).await?;
     let Query(resume) = resume.map_err(|_| Reason::BadRequest)?;
     let upgrade = upgrade.map_err(|_| Reason::BadRequest)?;
     let all = Arc::clone(&auth.streams).try_acquire_owned().map_err(|_| Reason::Busy)?;

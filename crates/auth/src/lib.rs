@@ -83,8 +83,7 @@ async fn same_origin<S: Store, C: Core>(
         && let Err(refusal) = request::check_origin(request.uri(), request.headers(), auth.origins())
     {
         let (parts, _) = request.into_parts();
-        let from = request::client(&parts, auth.proxies());
-        tracing::warn!(%from, path = parts.uri.path(), "request from a foreign origin refused");
+        auth.foreign_page(&parts).await;
         return refusal.into_response();
     }
     next.run(request).await

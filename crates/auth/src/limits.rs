@@ -32,6 +32,7 @@ impl Default for AttemptLimits {
 enum Key {
     Source(IpAddr),
     Account(String, IpAddr),
+    Page(IpAddr),
     Overflow,
 }
 
@@ -82,6 +83,11 @@ impl Limits {
         {
             bucket.left -= 1.0;
         }
+    }
+
+    /// Whether one more refusal of a page from there is written down: a hostile page must not fill the audit log.
+    pub(crate) fn tells(&self, now: Instant, source: IpAddr) -> bool {
+        self.take(now, Key::Page(network(source)), self.rates.source, 1.0).is_ok()
     }
 
     fn take(&self, now: Instant, key: Key, rate: u32, cost: f64) -> Result<(), Limited> {

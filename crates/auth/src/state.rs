@@ -193,8 +193,26 @@ impl<S: Store, C: Core> Inner<S, C> {
         unknown: Reason,
     ) -> Result<WebSession, Refusal> {
         let session = self.session(headers, unknown).await?;
-        request::check_csrf(headers, &session.csrf)?;
+        if let Err(refusal) = request::check_csrf(headers, &session.csrf) {
+            // Of the browser that logged in; a page elsewhere that has its cookie is what this line is for.
+            let source = session.from.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+            if self.limits.tells(std::time::Instant::now(), source) {
+                let account = self.store.account_by_id(session.agent).await?;
+                let who = account.map_or_else(String::new, |account| account.agent.login_name);
+                self.audit(&who, &session.from, "page", Reason::CsrfFailed.word()).await;
+            }
+            return Err(refusal);
+        }
         Ok(session)
+    }
+
+    /// A page of another site was refused: who stands behind it nobody knows, from where they do (SPEC D10).
+    pub(crate) async fn foreign_page(&self, parts: &Parts) {
+        let from = self.client(parts);
+        tracing::warn!(%from, path = parts.uri.path(), "request from a foreign origin refused");
+        if self.limits.tells(std::time::Instant::now(), from) {
+            self.audit("", from, "page", Reason::ForeignOrigin.word()).await;
+        }
     }
 
     pub(crate) fn client(&self, parts: &Parts) -> IpAddr {

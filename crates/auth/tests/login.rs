@@ -190,6 +190,11 @@ async fn a_foreign_page_changes_nothing() {
     from(&[("sec-fetch-site", "cross-site")]).await.is(403, "foreign_origin");
     from(&[("origin", ORIGIN), ("sec-fetch-site", "same-site")]).await.is(403, "foreign_origin");
     assert_eq!(w.auth.passwords_checked(), 0);
+    let told = async |outcome: &str| {
+        let log = w.store.audit_log(100).await.unwrap();
+        log.iter().filter(|line| line.what == "page" && line.outcome == outcome).count()
+    };
+    assert_eq!((told("foreign_origin").await, told("csrf_failed").await), (4, 0));
     from(&[]).await.ok();
 
     let (pending, _) = w.shows_password("ann").await;
@@ -203,6 +208,12 @@ async fn a_foreign_page_changes_nothing() {
     out.is(403, "csrf_failed");
     assert_eq!(w.store.logins().await.unwrap().len(), 1);
     w.get("/api/me", &full).await.ok();
+    assert_eq!((told("foreign_origin").await, told("csrf_failed").await), (4, 4));
+    // A hostile page that tries all day does not push everything else out of the log.
+    for _ in 0..200 {
+        from(&[("origin", "null")]).await.is(403, "foreign_origin");
+    }
+    assert!(told("foreign_origin").await < 100);
 }
 
 #[tokio::test]
