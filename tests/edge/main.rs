@@ -3,6 +3,7 @@
 mod client;
 mod durable;
 mod fraud;
+mod kill_nine;
 mod known_at_once;
 #[path = "../lab/mod.rs"]
 mod lab;
