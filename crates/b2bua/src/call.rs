@@ -88,7 +88,10 @@ pub(crate) struct Ringing {
     pub ring_until: Instant,
     /// When the present round must have given a sign; `None` once it has.
     pub sign_until: Option<Instant>,
-    pub attempt_max: std::time::Duration,
+    /// When a round that said 100 must have said more; `None` once it has, or where there is no other to try.
+    pub progress_until: Option<Instant>,
+    pub attempt_max: Duration,
+    pub progress_max: Duration,
     pub outside: bool,
     /// The most telling refusal so far (RFC 3261 §16.7 step 6).
     pub best: Option<u16>,

@@ -22,6 +22,7 @@ impl Call {
         let Phase::Ringing(ringing) = &mut self.phase else { return };
         let Some(fork) = ringing.forks.iter_mut().find(|fork| fork.key == key) else { return };
         fork.gave_sign = true;
+        ringing.progress_until = None;
         let source = fork.source;
         let mut new_dialog = None;
         if let Some(dialog) = dialog
@@ -137,7 +138,15 @@ impl Call {
             }
         }
         if ringing.forks.iter().any(|fork| fork.gave_sign) {
-            return;
+            // RFC 3261 §16.6 step 11 gives a proxy three minutes (timer C); a caller with another way to go has less.
+            match ringing.progress_until {
+                Some(until) if cx.now.instant < until => {
+                    ringing.sign_until = Some(until);
+                    return;
+                }
+                Some(_) => {}
+                None => return,
+            }
         }
         let silent = std::mem::take(&mut ringing.forks);
         ringing.best = Some(better(ringing.best, 408));

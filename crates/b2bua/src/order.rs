@@ -27,6 +27,8 @@ pub struct Order {
     pub ring_max: Duration,
     /// How long one round may stay without any sign of life before the next one is tried.
     pub attempt_max: Duration,
+    /// How long a round that said 100 may go on saying nothing more, where another round could be tried instead.
+    pub progress_max: Duration,
     /// Leg B is a trunk, not a phone of ours: failures carry other words.
     pub outside: bool,
 }

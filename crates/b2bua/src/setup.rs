@@ -66,7 +66,9 @@ impl Call {
             forks: SmallVec::new(),
             ring_until: cx.now.instant + setup.order.ring_max,
             sign_until: None,
+            progress_until: None,
             attempt_max: setup.order.attempt_max,
+            progress_max: setup.order.progress_max,
             outside: setup.order.outside,
             best: None,
             told_ringing: false,
@@ -106,6 +108,8 @@ impl Call {
             }
         }
         ringing.sign_until = Some(cx.now.instant + ringing.attempt_max);
+        let another = ringing.rounds.len() > 0;
+        ringing.progress_until = another.then(|| cx.now.instant + ringing.progress_max);
         let keys: SmallVec<[_; 4]> = sent.iter().map(|fork| fork.key).collect();
         ringing.forks = sent;
         for key in keys {

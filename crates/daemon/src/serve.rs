@@ -240,6 +240,7 @@ fn gateway_config(config: &Config, sockets: &Sockets) -> anyhow::Result<GatewayC
         expires_default: config.registration.expires_default,
         expires_max: config.registration.expires_max,
         ring_max: config.calls.ring_max,
+        progress_max: config.calls.progress_max,
         seed,
         incarnation: u32::from_le_bytes(incarnation),
         calls_max: config.calls.calls_max,

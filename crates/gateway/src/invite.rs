@@ -169,6 +169,7 @@ impl Gateway {
             rounds: vec![attempts.collect()],
             ring_max: self.config.ring_max,
             attempt_max: ATTEMPT_MAX,
+            progress_max: self.config.progress_max,
             outside: false,
         };
         let direction = if trunk.is_some() { Direction::In } else { Direction::Internal };
@@ -225,7 +226,13 @@ impl Gateway {
         if rounds.is_empty() {
             return Err(EndReason::TrunkUnavailable);
         }
-        let order = Order { rounds, ring_max: self.config.ring_max, attempt_max: ATTEMPT_MAX, outside: true };
+        let order = Order {
+            rounds,
+            ring_max: self.config.ring_max,
+            attempt_max: ATTEMPT_MAX,
+            progress_max: self.config.progress_max,
+            outside: true,
+        };
         let shown = Identity { number: asserted, name };
         let context =
             Context { a, b: Party::default(), trunk: Some(trunk.id), counted, emergency: to.emergency };
@@ -300,7 +307,7 @@ impl Gateway {
         if self.limits.trunk_calls(trunk) < max { Ok(()) } else { Err(EndReason::OverLimit) }
     }
 
-    /// The way to an address of a trunk: for UDP it is there, a stream is asked for and used at once.
+    /// The way to an address of a trunk: for UDP it is there, a stream is asked for when something is sent on it.
     fn trunk_flow(&mut self, address: &TrunkAddress) -> Option<Flow> {
         let to = address.address;
         let fits =
@@ -309,15 +316,25 @@ impl Gateway {
         if address.transport == Transport::Udp {
             return Some(Flow::udp(local, to));
         }
-        if let Some(open) = self.trunk_flows.get(&to) {
-            return Some(*open);
+        if let Some((flow, _)) = self.trunk_flows.get(&to) {
+            return Some(*flow);
         }
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 2;
         let flow = Flow { transport: address.transport, local, peer: to, connection };
-        self.trunk_flows.insert(to, flow);
-        self.out.push_back(Output::Connect { flow });
+        self.trunk_flows.insert(to, (flow, false));
         Some(flow)
+    }
+
+    /// Something is about to be sent: a trunk's connection that nobody needed so far is opened now. Standby addresses are
+    /// left alone until it is their turn.
+    pub(crate) fn connect_where_needed(&mut self, flow: Flow) {
+        if let Some((known, asked)) = self.trunk_flows.get_mut(&flow.peer)
+            && *known == flow
+            && !std::mem::replace(asked, true)
+        {
+            self.out.push_back(Output::Connect { flow });
+        }
     }
 }
 

@@ -112,6 +112,8 @@ pub struct GatewayConfig {
     pub expires_max: Duration,
     /// How long a phone rings before `no_answer`.
     pub ring_max: Duration,
+    /// How long a trunk's address that said 100 may take to ring before the trunk's next one is tried.
+    pub progress_max: Duration,
     /// Keys nonces, tags and branches; drawn by the daemon at start.
     pub seed: [u8; 32],
     /// Upper half of call ids, different at every start.
@@ -184,7 +186,8 @@ pub struct Gateway {
     phones: phones::Phones,
     store: store::Store,
     queued: register::Queued,
-    trunk_flows: AHashMap<std::net::SocketAddr, Flow>,
+    /// Streams towards trunks by their address, and whether the connection was asked for yet.
+    trunk_flows: AHashMap<std::net::SocketAddr, (Flow, bool)>,
     next_connection: u64,
     draining: bool,
     counters: Counters,
@@ -271,7 +274,16 @@ impl Gateway {
 
     fn received(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
         self.counters.messages += 1;
-        let received = match self.ua.receive(now, flow, bytes) {
+        let received = self.ua.receive(now, flow, bytes);
+        // What the rules refuse by themselves is an answer as any other: a scanner gets its share, then silence.
+        if self.ua.has_refused()
+            && self.directory.trunk_at(flow.peer).is_none()
+            && !self.strangers.may(now, flow.peer.ip())
+        {
+            self.ua.take_back_refusal();
+            self.counters.silenced += 1;
+        }
+        let received = match received {
             Ok(received) => received,
             Err(_) => {
                 self.counters.malformed += 1;
@@ -323,6 +335,9 @@ impl Gateway {
             }
         }
         while let Some((flow, bytes)) = self.ua.poll_output() {
+            if flow.transport.is_reliable() {
+                self.connect_where_needed(flow);
+            }
             self.out.push_back(Output::Send { flow, bytes });
         }
     }
@@ -340,7 +355,7 @@ impl Gateway {
     }
 
     fn flow_closed(&mut self, now: Now, flow: Flow) {
-        if self.trunk_flows.get(&flow.peer) == Some(&flow) {
+        if self.trunk_flows.get(&flow.peer).is_some_and(|(known, _)| *known == flow) {
             self.trunk_flows.remove(&flow.peer);
         }
         self.ua.flow_closed(now, flow);

@@ -132,7 +132,7 @@ fn a_bare_100_is_a_sign_of_life() {
     let mut t = Table::new();
     let (_, first) = calling_out(&mut t);
     t.receive(udp(TRUNK), &reply(&first, 100, "", None, ""));
-    t.run_s(20);
+    t.run_s(19);
     assert!(t.at(udp(TRUNK_2)).is_empty());
 }
 

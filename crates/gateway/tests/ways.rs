@@ -27,22 +27,22 @@ fn a_trunk_over_tcp_is_connected_to_once_and_the_next_address_tried_when_that_fa
     let phone = t.register("desk-17", "203.0.113.17:5060");
     t.login(seated(1, 1, 1, 17));
     t.device_invites("desk-17", phone, "06912345", OFFER);
-    let asked: Vec<Flow> = t
-        .other
-        .iter()
-        .filter_map(|output| match output {
+    let asked = |t: &Table| -> Vec<Flow> {
+        let connects = t.other.iter().filter_map(|output| match output {
             Output::Connect { flow } => Some(*flow),
             _ => None,
-        })
-        .collect();
-    let [first, second] = asked[..] else { panic!("{asked:?}") };
-    assert!(first.connection.0 % 2 == 1 && first.connection != second.connection);
+        });
+        connects.collect()
+    };
+    let [first] = asked(&t)[..] else { panic!("the standby address is left alone: {:?}", asked(&t)) };
     let invite = t.one(first);
     assert!(
         invite.starts_with("INVITE sip:+496912345@carrier.test;transport=tcp SIP/2.0\r\nVia: SIP/2.0/TCP"),
         "{invite}"
     );
     t.input(Input::FlowClosed { flow: first, why: WhyClosed::ConnectFailed });
+    let [_, second] = asked(&t)[..] else { panic!("{:?}", asked(&t)) };
+    assert!(first.connection.0 % 2 == 1 && first.connection != second.connection);
     assert_eq!(t.heads(second), ["INVITE"]);
     t.input(Input::FlowClosed { flow: second, why: WhyClosed::ConnectFailed });
     assert_eq!(t.heads(phone), ["503"]);
@@ -50,7 +50,80 @@ fn a_trunk_over_tcp_is_connected_to_once_and_the_next_address_tried_when_that_fa
     // A closed connection is asked for again, not used.
     t.other.clear();
     t.device_invites("desk-17", phone, "06912345", OFFER);
-    assert_eq!(t.other.iter().filter(|output| matches!(output, Output::Connect { .. })).count(), 2);
+    assert_eq!(asked(&t).len(), 1);
+}
+
+/// A response to the INVITE that stands at this address of the trunk.
+fn says(t: &mut Table, at: &str, invite: &str, status: &str) {
+    let lines = ["Via", "From", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", field(invite, name)));
+    let to = field(invite, "To");
+    let tag = if status.starts_with("100") { "" } else { ";tag=far" };
+    let text = format!("SIP/2.0 {status}\r\n{}To: {to}{tag}\r\nContent-Length: 0\r\n\r\n", lines.concat());
+    t.receive(udp(at), &text);
+}
+
+#[test]
+fn a_trunk_that_only_says_trying_is_left_for_the_next_address_after_twenty_seconds() {
+    let mut t = Table::new();
+    let phone = t.register("desk-17", "203.0.113.17:5060");
+    t.login(seated(1, 1, 1, 17));
+    t.device_invites("desk-17", phone, "06912345", OFFER);
+    let invite = t.one(udp(TRUNK));
+    says(&mut t, TRUNK, &invite, "100 Trying");
+    t.run_s(19);
+    assert!(t.at(udp(TRUNK_2)).is_empty(), "a trunk may think for a while");
+    t.run_s(2);
+    assert!(t.heads(udp(TRUNK)).iter().all(|head| head == "CANCEL"));
+    let second = t.at(udp(TRUNK_2)).swap_remove(0);
+    assert_eq!(head(&second), "INVITE");
+    // The last one has all the time there is: nobody stands behind it.
+    says(&mut t, TRUNK_2, &second, "100 Trying");
+    t.run_s(30);
+    assert!(t.heads(phone).iter().all(|head| head == "100"), "the call still stands");
+}
+
+#[test]
+fn a_trunk_that_rings_may_ring() {
+    let mut t = Table::new();
+    let phone = t.register("desk-17", "203.0.113.17:5060");
+    t.login(seated(1, 1, 1, 17));
+    t.device_invites("desk-17", phone, "06912345", OFFER);
+    let invite = t.one(udp(TRUNK));
+    says(&mut t, TRUNK, &invite, "100 Trying");
+    t.run_s(15);
+    says(&mut t, TRUNK, &invite, "180 Ringing");
+    t.run_s(30);
+    assert!(t.at(udp(TRUNK)).is_empty() && t.at(udp(TRUNK_2)).is_empty());
+}
+
+#[test]
+fn a_scanner_gets_its_share_of_refusals_and_then_silence() {
+    let mut t = Table::new();
+    let scanner = udp("203.0.113.99:5060");
+    let junk = |n: u32| match n % 3 {
+        0 => format!(
+            "BYE sip:x@hotseat.test SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.99;branch=z9hG4bK{n}\r\nFrom: <sip:x@y>;tag=1\r\nTo: <sip:x@y>;tag=2\r\nCall-ID: {n}\r\nCSeq: 1 BYE\r\n\r\n"
+        ),
+        1 => format!(
+            "PUBLISH sip:x@hotseat.test SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.99;branch=z9hG4bK{n}\r\nFrom: <sip:x@y>;tag=1\r\nTo: <sip:x@y>\r\nCall-ID: {n}\r\nCSeq: 1 PUBLISH\r\n\r\n"
+        ),
+        _ => format!(
+            "OPTIONS sip:x@hotseat.test SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.99;branch=z9hG4bK{n}\r\nFrom: <<sip:x@y\r\nTo: <sip:x@y>\r\nCall-ID: {n}\r\nCSeq: 1 OPTIONS\r\n\r\n"
+        ),
+    };
+    let mut heads = std::collections::BTreeMap::new();
+    for n in 0..9_000 {
+        t.receive(scanner, &junk(n));
+        for text in t.at(scanner) {
+            *heads.entry(head(&text).to_owned()).or_insert(0u32) += 1;
+        }
+    }
+    assert_eq!(heads.keys().collect::<Vec<_>>(), ["400", "405", "481"], "{heads:?}");
+    assert_eq!(heads.values().sum::<u32>(), 8_192);
+    assert_eq!(t.gateway.counters().silenced, 9_000 - 8_192);
+    // The neighbour is heard, and so is the trunk, whatever it asks.
+    t.receive(udp("203.0.113.98:5060"), &junk(0));
+    assert_eq!(t.heads(udp("203.0.113.98:5060")), ["481"]);
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn machine(config: &Config) -> Gateway {
         expires_default: config.registration.expires_default,
         expires_max: config.registration.expires_max,
         ring_max: config.calls.ring_max,
+        progress_max: config.calls.progress_max,
         seed: [0; 32],
         incarnation: 0,
         calls_max: config.calls.calls_max,

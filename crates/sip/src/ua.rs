@@ -177,6 +177,8 @@ pub struct Ua {
     timers: BinaryHeap<Reverse<(Instant, Due)>>,
     out: VecDeque<(Flow, Vec<u8>)>,
     expired: VecDeque<Expired>,
+    /// Where in `out` the refusal stands that the last message got without leaving state.
+    refusal: Option<usize>,
     /// The CSeq of our last request outside dialogs: growing for any Call-ID, as RFC 3261 §10.2.4 wants of REGISTERs.
     cseq: u32,
 }
@@ -204,6 +206,7 @@ impl Ua {
             timers: BinaryHeap::new(),
             out: VecDeque::new(),
             expired: VecDeque::new(),
+            refusal: None,
             cseq: 0,
         }
     }
@@ -211,6 +214,7 @@ impl Ua {
     /// Takes one whole message from a flow. Parses, validates (RFC 3261 §8.2, §16.3), matches. A message that cannot
     /// be read is answered where the RFC answers and reported as the error for the log's counters.
     pub fn receive<'m>(&mut self, now: Now, flow: Flow, bytes: &'m [u8]) -> Result<Received<'m>, ParseError> {
+        self.refusal = None;
         if crate::is_keep_alive(bytes) {
             return Ok(Received::Handled);
         }
@@ -228,11 +232,26 @@ impl Ua {
         if let Err(error) = &received
             && let Some(status) = error.status
             && let Some(request) = Message::salvage(bytes)
+            // RFC 3261 §17.1.3: no client could match a response without a CSeq, so there is nobody to answer.
+            && request.header_bytes(crate::Name::CSeq).is_some()
         {
             self.refuse(flow, &request, status, Some(error.reason), &[]);
         }
         self.settle();
         received
+    }
+
+    /// Whether the last message was refused by the rules of the RFC, without anybody being asked (400, 405, 481 …).
+    pub fn has_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+
+    /// Keeps that refusal to ourselves, for a source that has had its share of answers. To be asked before
+    /// `poll_output`.
+    pub fn take_back_refusal(&mut self) {
+        if let Some(at) = self.refusal.take() {
+            self.out.remove(at);
+        }
     }
 
     /// Forgets a dialog without sending anything (the peer's BYE was answered).
@@ -290,6 +309,7 @@ impl Ua {
     }
     /// Bytes to send, in order.
     pub fn poll_output(&mut self) -> Option<(Flow, Vec<u8>)> {
+        self.refusal = None;
         self.out.pop_front()
     }
 

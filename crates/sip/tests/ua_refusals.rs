@@ -375,3 +375,11 @@ fn keep_alives_and_rubbish_are_no_news() {
     assert!(w.take(0).is_empty() && w.bytes.is_empty());
     w.assert_at_rest();
 }
+
+#[test]
+fn what_no_client_could_match_is_not_answered() {
+    let mut w = World::new(1);
+    assert_eq!(status_of(&mut w, &request("OPTIONS", &[("CSeq: 7", "CSequence: 7")])), 0);
+    assert_eq!(status_of(&mut w, &request("OPTIONS", &[("CSeq: 7 OPTIONS", "CSeq: seven")])), 400);
+    w.assert_at_rest();
+}

@@ -195,6 +195,7 @@ fn gateway(
         let d = Calls::default();
         config.calls = Calls {
             ring_max: seconds(&mut calls, "ring_s", 5, 600, d.ring_max),
+            progress_max: seconds(&mut calls, "progress_s", 5, 180, d.progress_max),
             calls_max: calls.number("max", 1, 1_000_000).map_or(d.calls_max, |n| n as usize),
         };
         calls.finish();

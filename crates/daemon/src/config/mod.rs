@@ -78,6 +78,8 @@ pub struct Registration {
 pub struct Calls {
     /// How long a phone rings before `no_answer`.
     pub ring_max: Duration,
+    /// How long a trunk's address that said 100 may take to ring before the next one is tried.
+    pub progress_max: Duration,
     pub calls_max: usize,
 }
 
@@ -177,7 +179,7 @@ impl Default for Registration {
 
 impl Default for Calls {
     fn default() -> Calls {
-        Calls { ring_max: Duration::from_secs(60), calls_max: 10_000 }
+        Calls { ring_max: Duration::from_secs(60), progress_max: Duration::from_secs(20), calls_max: 10_000 }
     }
 }
 

@@ -63,6 +63,7 @@ pub fn config() -> GatewayConfig {
         expires_default: Duration::from_secs(600),
         expires_max: Duration::from_secs(3600),
         ring_max: Duration::from_secs(60),
+        progress_max: Duration::from_secs(20),
         seed: [7; 32],
         incarnation: 1,
         calls_max: 1000,

@@ -130,6 +130,7 @@ impl World {
             expires_default: Duration::from_secs(600),
             expires_max: Duration::from_secs(3_600),
             ring_max: options.ring_max,
+            progress_max: Duration::from_secs(20),
             seed: chance.key(),
             incarnation: 1,
             calls_max: 1_000,

@@ -69,7 +69,9 @@ impl Ua {
         for (name, value) in headers {
             draft = draft.header(name, *value);
         }
+        let before = self.out.len();
         self.respond_without_state(flow, request, &draft);
+        self.refusal = (self.out.len() > before).then_some(before);
     }
 
     fn respond_without_state(&mut self, flow: Flow, request: &Message<'_>, draft: &Draft) {
