@@ -113,7 +113,7 @@ export async function startMock(scenario = {}) {
         if (state.login) return send(response, state.login.status, state.login.body)
         if (body.password !== 'right') return refuse(response, 401, 'wrong_credentials', 'The username or the password is not right.')
         const held = state.held
-        if (state.agent.typology !== 'external' && !held) {
+        if (state.agent.typology !== 'external' && !held && !state.sitDown) {
           state.session = 'in'
           return send(response, 200, me(), cookie())
         }

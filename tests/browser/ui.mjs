@@ -1,18 +1,20 @@
 // Every state of the pages, looked at: in light and dark, in three widths, with axe, with the keyboard alone.
-// Screenshots go to the folder named by SHOTS. ONLY=word runs what has the word in its name.
+// A state is reached once; then the same page is shown in each theme and width. Screenshots go to the folder named by
+// SHOTS. ONLY=word runs what has the word in its name.
 
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { launch, person, report, watchConsole } from './browser.mjs'
+import { barStates, barScenes } from './bar.mjs'
 import { ann, phone, startMock } from './mock.mjs'
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const shots = process.env.SHOTS
 if (shots) mkdirSync(shots, { recursive: true })
 const only = process.env.ONLY ?? ''
-const widths = [380, 768, 1280]
+const widths = [1280, 768, 320]
 const themes = ['light', 'dark']
 
 const minute = 60_000
@@ -150,9 +152,9 @@ const states = [
 
 /** axe on the page as it is; while a dialog is open, what it hides may hold focusable things (measured, known). */
 async function axe(page) {
-  await page.evaluate(axeSource)
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axeSource)
   const found = await page.evaluate(async () => {
-    const rules = document.querySelector('[role=alertdialog]') ? { 'aria-hidden-focus': { enabled: false } } : {}
+    const rules = document.querySelector('[role=alertdialog], [role=dialog]') ? { 'aria-hidden-focus': { enabled: false } } : {}
     const { violations } = await globalThis.axe.run(document, { rules, resultTypes: ['violations'] })
     return violations.map((v) => `${v.impact} ${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary}`).join(' | ')}`)
   })
@@ -162,6 +164,15 @@ async function axe(page) {
 async function nothingOverflows(page) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
   assert.ok(wide <= 0, `the page is ${wide} px wider than the window`)
+}
+
+/** Nothing is on its way any more: two frames drawn, every animation that has an end at its end. */
+async function atRest(page) {
+  await page.evaluate(async () => {
+    for (let i = 0; i < 2; i += 1) await new Promise((drawn) => requestAnimationFrame(drawn))
+    const ending = document.getAnimations().filter((a) => a.effect?.getComputedTiming().endTime !== Infinity)
+    await Promise.race([Promise.allSettled(ending.map((a) => a.finished)), new Promise((late) => setTimeout(late, 1_000))])
+  })
 }
 
 const out = report()
@@ -187,19 +198,29 @@ async function scene(name, scenario, options, body) {
   })
 }
 
-for (const [name, scenario, drive] of states) {
-  for (const theme of themes) {
+for (const [name, scenario, drive, options] of [...states, ...barStates]) {
+  await scene(name, scenario, { reducedMotion: 'reduce', ...options }, async (page, mock, context) => {
+    await drive(page, mock, context)
+    const wrong = []
     for (const width of widths) {
-      const height = width === 380 ? 760 : 800
-      await scene(`${name} ${theme} ${width}`, scenario, { colorScheme: theme, viewport: { width, height }, reducedMotion: 'reduce' }, async (page, mock) => {
-        await drive(page, mock)
-        if (shots) await page.screenshot({ path: join(shots, `${name}-${theme}-${width}.png`) })
-        await nothingOverflows(page)
-        await axe(page)
-      })
+      await page.setViewportSize({ width, height: width === 320 ? 700 : 800 })
+      for (const theme of themes) {
+        await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
+        await atRest(page)
+        if (shots) await page.screenshot({ path: join(shots, `${name}-${theme}-${width}.png`), animations: 'disabled' })
+        try {
+          await nothingOverflows(page)
+          await axe(page)
+        } catch (error) {
+          wrong.push(`${theme} ${width}: ${error.message}`)
+        }
+      }
     }
-  }
+    assert.deepEqual(wrong, [])
+  })
 }
+
+await barScenes(scene, browser)
 
 await scene('the keyboard alone is enough, from the address to the desk and out', {}, {}, async (page, mock) => {
   await page.goto(`${mock.url}/`)

@@ -129,6 +129,7 @@ function IdleHead({ me, view, softphone, why }: { me: Me; view: SoftphoneView; s
       return (
         <>
           <Head word="Not here" sub="Calls ring in the other tab of this browser. If you take over, they ring here; a call that is on moves along.">Another tab has the audio</Head>
+          <div role="alert">{view.sentence ? <p className="message message-error">{view.sentence}</p> : null}</div>
           <div><button type="button" className="button button-main" onClick={() => void softphone.takeOver()}>Take over here</button></div>
         </>
       )
@@ -168,11 +169,13 @@ function Call(props: {
   if (call.phase === 'ringing' || call.phase === 'answering') {
     return (
       <>
-        <Head word={call.phase === 'ringing' ? 'Incoming call' : 'Answering…'} sub={number} alert>{who(call.peer)}</Head>
+        <div className="call-top">
+          <Head word={call.phase === 'ringing' ? 'Incoming call' : 'Answering…'} sub={number} alert>{who(call.peer)}</Head>
+          <p className="now-time"><Lasting since={call.began} /></p>
+        </div>
         <div className="deeds">
           {call.phase === 'ringing' ? <DeedButton icon="call" word="Answer" deed="answer" look="good" onPress={() => softphone.answer(call.id)} /> : null}
           <DeedButton icon="end" word="Reject" deed="end" look="bad" onPress={() => softphone.reject(call.id)} />
-          <p className="now-time now-time-small"><Lasting since={call.began} /></p>
         </div>
       </>
     )
@@ -181,10 +184,12 @@ function Call(props: {
     const word = call.phase === 'mending' ? 'Reconnecting your call…' : call.phase === 'ringing_there' ? 'Ringing there' : 'Calling'
     return (
       <>
-        <Head word={word} sub={call.phase === 'mending' ? 'Stay here. The other side is kept on the line.' : number}>{who(call.peer)}</Head>
+        <div className="call-top">
+          <Head word={word} sub={call.phase === 'mending' ? 'Stay here. The other side is kept on the line.' : number}>{who(call.peer)}</Head>
+          <p className="now-time"><Lasting since={call.began} /></p>
+        </div>
         <div className="deeds">
           <DeedButton icon="end" word="Hang up" deed="end" look="bad" onPress={() => softphone.hangUp(call.id)} />
-          <p className="now-time now-time-small"><Lasting since={call.began} /></p>
         </div>
       </>
     )

@@ -18,11 +18,11 @@ export function Dialer(props: { fieldRef: Ref<HTMLInputElement>; recent: readonl
   }
   return (
     <form className="dialer" onSubmit={submit} noValidate>
-      <label htmlFor="number">Number</label>
+      <label htmlFor="number">Number or extension</label>
       <div className="dialer-line">
         <input
           id="number" ref={props.fieldRef} className="input" type="tel" list="recent-numbers" autoComplete="off" autoCapitalize="none" spellCheck={false}
-          aria-keyshortcuts="Alt+N" aria-invalid={wrong} aria-describedby="number-wrong" placeholder="Number or extension" maxLength={60}
+          aria-keyshortcuts="Alt+N" aria-invalid={wrong} aria-describedby="number-wrong" maxLength={60}
           value={text} onChange={(event) => { setText(event.target.value); setWrong(false) }}
         />
         <datalist id="recent-numbers">

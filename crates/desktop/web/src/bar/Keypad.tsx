@@ -11,16 +11,18 @@ const SPOKEN: Record<string, string> = { '*': 'star', '#': 'hash' }
 /** More are still sent; the eye keeps the last of them. */
 const SHOWN_MAX = 24
 
-export function Keypad({ onDigits, onClose }: { onDigits: (digits: string) => void; onClose: () => void }) {
+export function Keypad({ onDigits, onClose }: { onDigits: (digits: string) => boolean; onClose: () => void }) {
   const [sent, setSent] = useState('')
+  const [deaf, setDeaf] = useState(false)
   const first = useRef<HTMLButtonElement>(null)
   useEffect(() => first.current?.focus(), [])
 
   const send = (text: string) => {
     const digits = digitsOf(text)
     if (digits === '') return
-    onDigits(digits)
-    setSent((before) => (before + digits).slice(-SHOWN_MAX))
+    const taken = onDigits(digits)
+    setDeaf(!taken)
+    if (taken) setSent((before) => (before + digits).slice(-SHOWN_MAX))
   }
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape') {
@@ -38,6 +40,7 @@ export function Keypad({ onDigits, onClose }: { onDigits: (digits: string) => vo
   return (
     <div role="group" aria-label="Keypad" className="keypad" onKeyDown={onKeyDown} onPaste={onPaste}>
       <output className="keypad-sent" aria-label="Digits sent">{sent || <span className="quiet">Type, click or paste digits</span>}</output>
+      <div role="alert">{deaf ? <p className="message message-error">This call takes no digits right now.</p> : null}</div>
       <div className="keypad-keys">
         {KEYS.map(([key, letters], i) => (
           <button key={key} ref={i === 0 ? first : undefined} type="button" className="keypad-key" onClick={() => send(key)}>

@@ -12,7 +12,7 @@ export function RecentCalls({ recent, disabled, onCall }: { recent: readonly Rec
   const [all, setAll] = useState(false)
   const shown = all ? recent : recent.slice(0, SHORT)
   return (
-    <section className="panel story" aria-labelledby="recent">
+    <section className="panel recents-panel" aria-labelledby="recent">
       <h2 id="recent">Recent calls</h2>
       {recent.length === 0 ? <p className="quiet">None yet. The last twenty numbers will be listed here, in this browser only.</p> : (
         <ul className="recents">

@@ -3,7 +3,7 @@
 import { useState } from 'react'
 import { Glyph, type Shape } from '../parts/Glyph'
 import { PASSED, SPEAK_MS, type Test } from '../phone/selftest'
-import type { Softphone, SoftphoneView } from '../phone/softphone'
+import { notReady, type Softphone, type SoftphoneView } from '../phone/softphone'
 import { canSpeak, micWords, soundWords, type Device, type MicState, type Role, type SoundState } from '../phone/sound'
 import { LevelMeter } from './LevelMeter'
 import { Notifications } from './Notifications'
@@ -12,14 +12,14 @@ export function SoundCard({ softphone, view }: { softphone: Softphone; view: Sof
   const { sound } = view
   const [open, setOpen] = useState(false)
   const mic = micWords(sound.microphone)
+  // The large card says it already, unless there is a call in it.
+  const told = notReady(view) === 'microphone' && view.phone.calls.length === 0
   const ears = soundWords(sound.sound)
   return (
     <section className="panel sound" id="sound" aria-labelledby="sound-title">
       <h2 id="sound-title" tabIndex={-1}>Microphone and sound</h2>
-      <Health what="Microphone" shape={micShape(sound.microphone)} word={mic.word} todo={mic.todo}>
-        {sound.microphone === 'not_asked' ? (
-          <button type="button" className="button button-main" onClick={() => void softphone.allowMicrophone()}>Allow microphone</button>
-        ) : sound.microphone === 'denied' || sound.microphone === 'busy' || sound.microphone === 'no_device' ? (
+      <Health what="Microphone" shape={micShape(sound.microphone)} word={mic.word} todo={told ? null : mic.todo}>
+        {sound.microphone === 'denied' || sound.microphone === 'busy' || sound.microphone === 'no_device' ? (
           <button type="button" className="button" onClick={() => void softphone.allowMicrophone()}>Check again</button>
         ) : null}
       </Health>

@@ -61,7 +61,7 @@ export class FakePhone implements Phone {
   hangUp(id: CallId): void { this.end(id, 'hung_up') }
   mute(id: CallId, on: boolean): void { this.change(id, { muted: on }) }
   hold(id: CallId, on: boolean): void { this.change(id, { held: on }) }
-  digits(_id: CallId, digits: string): void { this.digitsSent += digits }
+  digits(_id: CallId, digits: string): boolean { this.digitsSent += digits; return true }
   transfer(id: CallId, to: string): void { this.change(id, { transfer: { to, state: 'asked' } }) }
   useMicrophone(): void {}
   async stats(): Promise<null> { return null }

@@ -18,6 +18,10 @@ const ICE_PATIENCE_MS = 2_000
 /** The server knows where it is and learns where we are from our packets: more candidates are not worth waiting for. */
 const GATHER_MS = 400
 const RING_MAX_S = 180
+/** Until the next try when the wire was busy with another offer. */
+const AGAIN_MS = 150
+/** RFC 3261 §14.1: the owner of the Call-ID waits 2.1 to 4 s after a collision. */
+const COLLIDED_MS = 2_500
 /** RFC 4733: long enough for every machine, and the usual pause between two. */
 const DIGIT_MS = 120
 const DIGIT_GAP_MS = 70
@@ -62,7 +66,7 @@ interface Agent {
   unregister(): void
   isRegistered(): boolean
   isConnected(): boolean
-  set(name: 'authorization_jwt' | 'register', value: string | boolean): boolean
+  set(name: 'authorization_jwt', value: string): boolean
   call(target: string, options: object): Session
   transport: { connect(): void; disconnect(): void } | null
 }
@@ -72,6 +76,9 @@ interface Leg {
   session: Session
   microphone: MediaStream | null
   thread: Thread | null
+  /** On hold or not, as soon as the wire is free. */
+  wantHeld: boolean | null
+  again: ReturnType<typeof setTimeout> | undefined
   /** Whom to tell the server who ended it. */
   endedByUs: boolean
   view: CallView
@@ -153,8 +160,10 @@ export class JssipPhone implements Phone {
   }
 
   private connected(): void {
-    // With a registration wanted the line is good when that is done; without, it is good now.
-    if (!this.wanted) this.tellLine('up', {})
+    // With a registration wanted the line is good when that is done; without, it is good now. The library registers by
+    // itself only when it was told so before it connected.
+    if (this.wanted) this.ua?.register()
+    else this.tellLine('up', {})
   }
 
   private disconnected(): void {
@@ -182,10 +191,8 @@ export class JssipPhone implements Phone {
     this.wanted = wanted
     const { ua } = this
     if (!ua) return
-    ua.set('register', wanted)
-    if (!ua.isConnected()) return
-    if (wanted) ua.register()
-    else if (ua.isRegistered()) ua.unregister()
+    if (!wanted) ua.unregister()
+    else if (ua.isConnected()) ua.register()
   }
 
   probe(): void {
@@ -225,7 +232,7 @@ export class JssipPhone implements Phone {
           extraHeaders,
           eventHandlers: {},
         })
-        this.own({ id, session, microphone, thread: null, endedByUs: false, view })
+        this.own({ id, session, microphone, thread: null, wantHeld: null, again: undefined, endedByUs: false, view })
       },
       () => this.forget(view, 'no_microphone'),
     )
@@ -242,7 +249,7 @@ export class JssipPhone implements Phone {
     }
     this.add(view)
     const thread = request.to_tag ? { callId: request.call_id, local: request.to_tag, remote: request.from_tag } : null
-    this.own({ id, session, microphone: null, thread, endedByUs: false, view })
+    this.own({ id, session, microphone: null, thread, wantHeld: null, again: undefined, endedByUs: false, view })
   }
 
   /** Follows a session from here to its end. */
@@ -250,7 +257,10 @@ export class JssipPhone implements Phone {
     const { session, id } = leg
     this.legs.set(id, leg)
     const on = (event: string, listener: (event: never) => void) => session.on(event, listener)
-    keepThroughOutage(session)
+    keepThroughOutage(session, () => {
+      clearTimeout(leg.again)
+      leg.again = setTimeout(() => { if (leg.wantHeld !== null) this.applyHold(leg); else this.mend(leg) }, COLLIDED_MS)
+    })
     if (session.connection) this.watch(leg, session.connection)
     on('peerconnection', ((event: { peerconnection: RTCPeerConnection }) => this.watch(leg, event.peerconnection)) as never)
     // The last moment before the offer is made, with the microphone already attached.
@@ -348,16 +358,31 @@ export class JssipPhone implements Phone {
   }
 
   hold(id: CallId, on: boolean): void {
-    const session = this.legs.get(id)?.session
-    if (!session?.isEstablished()) return
-    if (on) session.hold()
-    else session.unhold()
+    const leg = this.legs.get(id)
+    if (!leg?.session.isEstablished()) return
+    leg.wantHeld = on
+    this.applyHold(leg)
   }
 
-  digits(id: CallId, digits: string): void {
+  /** While one offer is on its way there can be no other (RFC 3261 §14.1): the last wish waits for its turn. */
+  private applyHold(leg: Leg): void {
+    const { session, wantHeld } = leg
+    clearTimeout(leg.again)
+    if (wantHeld === null || session.isEnded()) return
+    if (session.isOnHold().local === wantHeld || (wantHeld ? session.hold() : session.unhold())) {
+      leg.wantHeld = null
+      return
+    }
+    leg.again = setTimeout(() => this.applyHold(leg), AGAIN_MS)
+  }
+
+  digits(id: CallId, digits: string): boolean {
     const session = this.legs.get(id)?.session
-    if (!session?.isEstablished() || !/^[0-9A-D*#]+$/.test(digits)) return
+    const dtmf = session?.connection?.getSenders().find((s) => s.track?.kind === 'audio')?.dtmf
+    // Not before the sound flows, and not when the other side named no telephone events; the library would throw.
+    if (!session?.isEstablished() || !dtmf?.canInsertDTMF || !/^[0-9A-D*#]+$/.test(digits)) return false
     session.sendDTMF(digits, { transportType: 'RFC2833', duration: DIGIT_MS, interToneGap: DIGIT_GAP_MS })
+    return true
   }
 
   transfer(id: CallId, number: string): void {
@@ -418,6 +443,7 @@ export class JssipPhone implements Phone {
   }
 
   private release(leg: Leg): void {
+    clearTimeout(leg.again)
     stopAll(leg.microphone)
     this.media.play(leg.id, null)
   }
@@ -456,13 +482,16 @@ export function replaces({ callId, local, remote }: Thread): string {
 }
 
 /**
- * The library hangs up when ICE fails. The server keeps a silent call for half a minute, and so do we: a restart is
- * tried instead, and if nothing comes of it the server ends the call.
+ * The library hangs up when ICE fails, or when an offer in the call is refused, be it for a collision (491). The server
+ * keeps a silent call for half a minute, and so do we: it is tried again, and if nothing comes of it the server ends
+ * the call. A dialog that the server no longer knows (481) ends by another way.
  */
-function keepThroughOutage(session: Session): void {
+function keepThroughOutage(session: Session, again: () => void): void {
   const terminate = session.terminate.bind(session)
   session.terminate = (options) => {
-    if (options?.cause === 'RTP Timeout' && session.isEstablished()) return
+    const established = session.isEstablished()
+    if (established && options?.cause === 'RTP Timeout') return
+    if (established && options?.cause === 'WebRTC Error') return again()
     terminate(options)
   }
 }

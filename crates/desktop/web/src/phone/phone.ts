@@ -99,8 +99,8 @@ export interface Phone {
   hangUp(id: CallId): void
   mute(id: CallId, on: boolean): void
   hold(id: CallId, on: boolean): void
-  /** Digits `0`–`9`, `*`, `#`, `A`–`D` as telephone events in the sound (RFC 4733). */
-  digits(id: CallId, digits: string): void
+  /** Digits `0`–`9`, `*`, `#`, `A`–`D` as telephone events in the sound (RFC 4733). False: this call takes none now. */
+  digits(id: CallId, digits: string): boolean
   /** Hands the call to another number without asking there first (RFC 3515). */
   transfer(id: CallId, number: string): void
   /** All calls speak into this microphone from now on. */

@@ -55,6 +55,7 @@ export class Softphone {
   private over = false
   private attempt = 0
   private asking = false
+  private taking = false
   private retry: ReturnType<typeof setTimeout> | undefined
   private expiry: ReturnType<typeof setTimeout> | undefined
   private stats: ReturnType<typeof setInterval> | undefined
@@ -147,7 +148,7 @@ export class Softphone {
 
   private later(): void {
     clearTimeout(this.retry)
-    this.retry = setTimeout(() => void this.join(), backoffMs(this.attempt + 1, Math.random()))
+    this.retry = setTimeout(() => void this.join(), backoffMs(this.attempt, Math.random()))
     this.attempt += 1
   }
 
@@ -158,6 +159,7 @@ export class Softphone {
       this.phone = phone
       this.undo.push(phone.listen((event) => this.heardFromPhone(event)))
     }
+    this.taking = false
     this.set({ stage: 'here', sentence: null })
     this.settle()
     this.phone.use(account)
@@ -175,7 +177,8 @@ export class Softphone {
     this.wishes.clear()
     this.phone?.stop({ hangUp: false })
     this.phone = null
-    this.set({ stage: 'elsewhere', phone: idlePhone, resuming: [] })
+    this.taking = false
+    this.set({ stage: 'elsewhere', sentence: null, phone: idlePhone, resuming: [] })
     this.settle()
   }
 
@@ -186,17 +189,19 @@ export class Softphone {
   }
 
   /** «Take over here». */
-  async takeOver(): Promise<string | null> {
+  async takeOver(): Promise<void> {
+    // The former owner hands its calls over before we have our answer.
+    this.taking = true
     const answer = await this.parts.api.takeSip(this.tab)
-    if (!answer.ok) return answer.refusal.sentence
-    await this.join()
-    return null
+    if (answer.ok) return this.join()
+    this.taking = false
+    this.set({ sentence: answer.refusal.sentence })
   }
 
   /** Calls that the former owner let go of. */
   private handed(data: unknown): void {
     const { kept } = (data ?? {}) as { kept?: readonly Kept[] }
-    if (!Array.isArray(kept) || this.view.stage === 'elsewhere') return
+    if (!Array.isArray(kept) || (this.view.stage === 'elsewhere' && !this.taking)) return
     this.awaitResume(kept as readonly Kept[])
     this.settle()
   }
@@ -353,7 +358,7 @@ export class Softphone {
     if (!on && busy && busy.id !== id) this.phone?.hold(busy.id, true)
     this.phone?.hold(id, on)
   }
-  digits(id: CallId, digits: string): void { this.phone?.digits(id, digits) }
+  digits(id: CallId, digits: string): boolean { return this.phone?.digits(id, digits) ?? false }
   transfer(id: CallId, to: string): void { this.phone?.transfer(id, to) }
 
   async allowMicrophone(): Promise<void> { await this.parts.sound.allow() }

@@ -36,8 +36,8 @@ export function micWords(state: MicState): { word: string; todo: string | null }
     case 'muted': return { word: 'Muted', todo: 'The computer or the headset has muted the microphone. Look for a mute button on the headset or a microphone key.' }
     case 'not_asked': return { word: 'Not asked yet', todo: 'The browser will ask whether Hotseat may use the microphone. Choose “Allow”, otherwise nobody can hear you.' }
     case 'denied': return { word: 'Blocked', todo: 'Click the sign left of the address, set Microphone to “Allow”. This page notices by itself.' }
-    case 'no_device': return { word: 'No microphone found', todo: 'Plug in a headset or a microphone. This page notices by itself.' }
-    case 'busy': return { word: 'In use by another program', todo: 'Close the other program that uses the microphone, then check again.' }
+    case 'no_device': return { word: 'None found', todo: 'Plug in a headset or a microphone. This page notices by itself.' }
+    case 'busy': return { word: 'In use elsewhere', todo: 'Close the other program that uses the microphone, then check again.' }
     case 'insecure': return { word: 'Not possible here', todo: 'Browsers give the microphone to secure pages only. Open this page with https://.' }
   }
 }
@@ -46,7 +46,7 @@ export function soundWords(state: SoundState): { word: string; todo: string | nu
   switch (state) {
     case 'allowed': return { word: 'Allowed', todo: null }
     case 'blocked': return { word: 'Waiting for a click', todo: 'The browser plays no sound before you click somewhere on this page.' }
-    case 'no_device': return { word: 'No loudspeaker found', todo: 'Plug in a headset or loudspeakers. This page notices by itself.' }
+    case 'no_device': return { word: 'None found', todo: 'Plug in a headset or loudspeakers. This page notices by itself.' }
     case 'muted': return { word: 'Muted', todo: 'The volume is at zero. Move the slider to hear callers.' }
   }
 }
