@@ -9,4 +9,7 @@ mod known_at_once;
 mod lab;
 mod passwords;
 mod reload;
+mod secure;
 mod streams;
+mod trunk_tls;
+mod websocket;

@@ -64,6 +64,17 @@ impl Web {
         )
     }
 
+    /// The Cookie header this browser would send.
+    pub fn cookie(&self) -> String {
+        let jar = std::fs::read_to_string(&self.jar).unwrap_or_default();
+        // Netscape's format: seven columns; HttpOnly ones begin with a mark that looks like a comment.
+        let pairs = jar.lines().filter_map(|line| {
+            let columns: Vec<&str> = line.split('\t').collect();
+            Some(format!("{}={}", columns.get(5)?, columns.get(6)?))
+        });
+        pairs.collect::<Vec<_>>().join("; ")
+    }
+
     pub fn logout(&mut self) -> Answer {
         self.send("DELETE", "/api/login", None)
     }
