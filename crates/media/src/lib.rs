@@ -20,7 +20,7 @@ mod ice;
 mod latch;
 mod leg;
 mod machine;
-mod negotiate;
+pub mod negotiate;
 mod packet;
 mod play;
 mod ports;

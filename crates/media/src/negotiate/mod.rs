@@ -303,3 +303,6 @@ fn given_up(offer: &Said, told: &Draft, answer: &Said, answerer: Secured) -> Agr
         answerer,
     }
 }
+
+#[cfg(test)]
+mod tests;
