@@ -7,7 +7,7 @@ export function Notifications() {
   const known = typeof Notification !== 'undefined'
   const [permission, setPermission] = useState(known ? Notification.permission : 'denied')
   if (!known) return null
-  const words = { granted: 'Allowed', denied: 'Blocked', default: 'Not asked yet' }[permission]
+  const words = { granted: 'Allowed', denied: 'Blocked', default: 'Not asked' }[permission]
   return (
     <div className="health">
       <div className="health-line">

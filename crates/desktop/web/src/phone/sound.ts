@@ -34,7 +34,7 @@ export function micWords(state: MicState): { word: string; todo: string | null }
     case 'checking': return { word: 'Checking…', todo: null }
     case 'allowed': return { word: 'Allowed', todo: null }
     case 'muted': return { word: 'Muted', todo: 'The computer or the headset has muted the microphone. Look for a mute button on the headset or a microphone key.' }
-    case 'not_asked': return { word: 'Not asked yet', todo: 'The browser will ask whether Hotseat may use the microphone. Choose “Allow”, otherwise nobody can hear you.' }
+    case 'not_asked': return { word: 'Not asked', todo: 'The browser will ask whether Hotseat may use the microphone. Choose “Allow”, otherwise nobody can hear you.' }
     case 'denied': return { word: 'Blocked', todo: 'Click the sign left of the address, set Microphone to “Allow”. This page notices by itself.' }
     case 'no_device': return { word: 'None found', todo: 'Plug in a headset or a microphone. This page notices by itself.' }
     case 'busy': return { word: 'In use elsewhere', todo: 'Close the other program that uses the microphone, then check again.' }
