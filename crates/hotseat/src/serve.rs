@@ -69,7 +69,9 @@ async fn admit(parts: http::request::Parts) -> BrowserAdmission {
 
 fn media_config(config: &Config) -> MediaConfig {
     let (_, advertise) = config.media_addresses();
-    MediaConfig { ports: config.rtp_ports.clone(), ..MediaConfig::new(advertise) }
+    // Browsers share one port a worker: the first ones of the range, so that no firewall needs another rule.
+    let webrtc_port = Some(*config.rtp_ports.start());
+    MediaConfig { ports: config.rtp_ports.clone(), webrtc_port, ..MediaConfig::new(advertise) }
 }
 
 /// The one line on stdout.

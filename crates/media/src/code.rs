@@ -145,7 +145,7 @@ pub fn pass_coded(
         return first;
     }
     me.event_clock = route.clock / 1000;
-    let mut voice = |out: &mut Out<'_>, c: Coded<'_>| out.send(source, heard.pt, c.marker, c.ts, c.payload);
+    let voice = |out: &mut Out<'_>, c: Coded<'_>| out.send(source, heard.pt, c.marker, c.ts, c.payload);
     transcoder.close(&mut |c| voice(&mut out, c));
     transcoder.passed(rtp.seq, &mut |c| voice(&mut out, c));
     if let Some((pt, clock)) = heard.events {

@@ -3,9 +3,9 @@
 
 use crate::code;
 use crate::leg::{LegState, NO_ROUTE, Route};
-use crate::machine::{Machine, Pending, Queued};
-use crate::negotiate::{self, Agreement, History, Path, Said, Toward};
-use crate::sdp::Ours;
+use crate::machine::{Machine, Owner, Pending, Queued};
+use crate::negotiate::{self, Agreement, Path, Said, Toward};
+use crate::sdp::{Draft, Ours};
 use bytes::Bytes;
 use std::net::IpAddr;
 use terms::{
@@ -58,23 +58,16 @@ impl Machine {
         let slot = self.slot_of(id);
         let prefer = slot.and_then(|s| self.history_at(s, from));
         let offer = negotiate::hear(&sdp, prefer)?;
-        // An invitation to SRTP (RFC 8643) is left alone; more than that we are not yet.
-        let plain = |kind| matches!(kind, PortKind::Rtp | PortKind::OptionalSrtp);
-        if !plain(offer.kind()) || !plain(to_kind) {
-            return Err(MediaFailure::NothingInCommon);
-        }
-        let none = History::default();
-        let toward = Toward {
-            history: slot.and_then(|s| self.leg(s, from.other())).map_or(&none, |leg| &leg.history),
-            kind: PortKind::Rtp,
-            codecs: to_codecs,
-            transcodes: TRANSCODES,
-            ours: Ours::Plain,
-        };
-        let told = negotiate::relay_offer(&offer, &toward)?;
-        let slot = match slot {
-            Some(slot) => slot,
-            None => self.begin(now, id).ok_or(MediaFailure::NoPorts)?,
+        let is_new = slot.is_none();
+        let slot = slot.unwrap_or_else(|| self.begin(id));
+        let told = match self.tell(now, slot, from, &offer, to_kind, to_codecs) {
+            Ok(told) => told,
+            Err(why) => {
+                if is_new {
+                    self.forget(slot);
+                }
+                return Err(why);
+            }
         };
         let Some(Some(call)) = self.calls.get_mut(slot as usize) else { return Err(MediaFailure::NoPorts) };
         let draft = Box::new(told.clone());
@@ -82,6 +75,29 @@ impl Machine {
         call.remember(Box::new(Pending { turn, from, offer, source, told }));
         self.queue(Queued::Say { call: id, turn, to: from.other(), draft });
         Ok(())
+    }
+
+    /// What the other leg is told of an offer, once both legs have the ports their kinds need.
+    fn tell(
+        &mut self,
+        now: Instant,
+        slot: u32,
+        from: Leg,
+        offer: &Said,
+        to_kind: PortKind,
+        to_codecs: Codecs,
+    ) -> Result<Draft, MediaFailure> {
+        let to = from.other();
+        let kind = self.leg(slot, to).and_then(|leg| leg.history.kind).unwrap_or(to_kind);
+        // A stream that was given up says nothing of its kind, and its leg keeps what it has.
+        if !offer.voice.off {
+            self.provide(now, Owner { slot, leg: from }, offer.kind())?;
+        }
+        self.provide(now, Owner { slot, leg: to }, kind)?;
+        let ours = self.ours(Owner { slot, leg: to }, kind)?;
+        let leg = self.leg(slot, to).ok_or(MediaFailure::NoPorts)?;
+        let (history, transcodes) = (&leg.history, TRANSCODES);
+        negotiate::relay_offer(offer, &Toward { history, kind, codecs: to_codecs, transcodes, ours })
     }
 
     fn answer(
@@ -102,12 +118,23 @@ impl Machine {
             .ok_or(MediaFailure::NoOffer)?;
         let pending = call.pending.get(at).ok_or(MediaFailure::NoOffer)?;
         let answer = negotiate::hear(sdp, Some(pending.told.at))?;
+        let offerer = Owner { slot, leg: from.other() };
+        let (kind, is_off) = (pending.offer.kind(), pending.offer.voice.off);
+        let restarts = pending.offer.restarted(match offerer.leg {
+            Leg::A => &call.a.history,
+            Leg::B => &call.b.history,
+        });
+        if restarts {
+            self.restart(now, offerer);
+        }
+        let ours = if is_off { Ours::Plain } else { self.ours(offerer, kind)? };
+        let Some(Some(call)) = self.calls.get_mut(slot as usize) else { return Err(MediaFailure::NoOffer) };
         let history = match from.other() {
             Leg::A => &call.a.history,
             Leg::B => &call.b.history,
         };
-        let agreement =
-            negotiate::relay_answer(&pending.offer, &pending.told, &answer, history, &Ours::Plain)?;
+        let pending = call.pending.get(at).ok_or(MediaFailure::NoOffer)?;
+        let agreement = negotiate::relay_answer(&pending.offer, &pending.told, &answer, history, &ours)?;
         // Older offers were overtaken by this one. It stays itself, for the answers of other forks.
         call.pending.retain(|p| p.turn >= turn);
         let Some(place) = call.pending.iter().position(|p| p.turn == turn) else {
@@ -117,6 +144,7 @@ impl Machine {
         let (offerer, answerer) = call.both(from.other());
         apply(now, &pending, &answer, source, &agreement, offerer, answerer);
         call.pending.push(pending);
+        self.handshakes(now, slot, from.other(), &agreement);
         self.watch_legs(slot);
         self.rate_legs(now, slot);
         self.report_legs(now, slot);
@@ -176,6 +204,10 @@ pub(crate) fn apply(
     answerer.hear(agreement.to_answerer.iter().map(|path| path.leaves), answer.voice.ptime);
     offerer.mux = pending.offer.voice.mux;
     answerer.mux = agreement.answerer_mux;
+    if !agreement.answer.voice.off {
+        offerer.protect(&agreement.offerer);
+    }
+    answerer.protect(&agreement.answerer);
     let first = |paths: &[Path]| paths.iter().map(|p| p.arrives.codec).find(|c| c.is_voice());
     offerer.codec = first(&agreement.to_answerer);
     answerer.codec = first(&agreement.to_offerer);

@@ -2,11 +2,12 @@
 //! with one certificate for the whole process; the browser's is believed when it is the one its signalling named, and
 //! no earlier are there keys.
 
+use crate::sdp::Fingerprint;
+use crate::srtp::{Keys, Suite};
 use aws_lc_rs::digest;
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use std::sync::Arc;
 use std::time::Duration;
-use subtle::ConstantTimeEq;
 use terms::Instant;
 
 /// Browsers begin with 50 ms; what is lost on a good network is repeated before anybody hears that it was.
@@ -75,63 +76,25 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     out
 }
 
-/// What the signalling says of the browser's certificate.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fingerprint {
-    pub hash: Hash,
-    pub value: Vec<u8>,
-}
-
-/// RFC 8122 §5, without those that can be forged (MD5, SHA-1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Hash {
-    Sha256,
-    Sha384,
-    Sha512,
-}
-
-impl Fingerprint {
-    fn fits(&self, certificate: &[u8]) -> bool {
-        let algorithm = match self.hash {
-            Hash::Sha256 => &digest::SHA256,
-            Hash::Sha384 => &digest::SHA384,
-            Hash::Sha512 => &digest::SHA512,
-        };
-        digest::digest(algorithm, certificate).as_ref().ct_eq(&self.value).into()
-    }
-}
-
 /// SRTP keys as the handshake gives them (RFC 5764 §4.2).
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Material {
-    pub profile: Profile,
-    /// What the browser seals with, and what we do: key, then salt.
-    pub theirs: (Vec<u8>, Vec<u8>),
-    pub ours: (Vec<u8>, Vec<u8>),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Profile {
-    Aes128CmSha1_80,
-    Aes128Gcm,
-    Aes256Gcm,
+    /// What the browser seals with, and what we do.
+    pub theirs: Keys,
+    pub ours: Keys,
 }
 
 impl Material {
-    fn read(profile: SrtpProfile, bytes: &[u8]) -> Option<Material> {
-        let (profile, key, salt) = match profile {
-            SrtpProfile::AES128_CM_SHA1_80 => (Profile::Aes128CmSha1_80, 16, 14),
-            SrtpProfile::AEAD_AES_128_GCM => (Profile::Aes128Gcm, 16, 12),
-            SrtpProfile::AEAD_AES_256_GCM => (Profile::Aes256Gcm, 32, 12),
+    fn read(profile: SrtpProfile, exported: &[u8], we_are_client: bool) -> Option<Material> {
+        let suite = match profile {
+            SrtpProfile::AES128_CM_SHA1_80 => Suite::AesCm128HmacSha1_80,
+            SrtpProfile::AEAD_AES_128_GCM => Suite::AeadAes128Gcm,
+            SrtpProfile::AEAD_AES_256_GCM => Suite::AeadAes256Gcm,
             _ => return None,
         };
-        // Client key, server key, client salt, server salt.
-        let part = |from: usize, len: usize| bytes.get(from..from + len).map(<[u8]>::to_vec);
-        Some(Material {
-            profile,
-            theirs: (part(0, key)?, part(2 * key, salt)?),
-            ours: (part(key, key)?, part(2 * key + salt, salt)?),
-        })
+        let (client, server) = Keys::of_dtls(suite, exported)?;
+        let (ours, theirs) = if we_are_client { (client, server) } else { (server, client) };
+        Some(Material { theirs, ours })
     }
 }
 
@@ -151,7 +114,8 @@ pub struct Session {
     /// Their clock has no origin of its own; this is what stands for our zero.
     origin: std::time::Instant,
     state: State,
-    expected: Option<Fingerprint>,
+    is_client: bool,
+    expected: Option<Vec<Fingerprint>>,
     certificate: Option<Vec<u8>>,
     material: Option<Material>,
     connected: bool,
@@ -160,11 +124,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// `origin` stands for `Instant(0)` and is the same for all sessions of a machine.
-    pub fn new(identity: &Identity, origin: std::time::Instant, now: Instant) -> Session {
+    /// `origin` stands for `Instant(0)` and is the same for all sessions of a machine. As the client we begin, as soon
+    /// as there is time for it; as the server we wait.
+    pub fn new(identity: &Identity, origin: std::time::Instant, now: Instant, is_client: bool) -> Session {
         let Inner { config, certificate, .. } = &*identity.0;
-        let dtls = Dtls::new_auto(config.clone(), certificate.clone(), at(origin, now));
+        let mut dtls = Dtls::new_auto(config.clone(), certificate.clone(), at(origin, now));
+        dtls.set_active(is_client);
         Session {
+            is_client,
             dtls: Some(Box::new(dtls)),
             origin,
             state: State::Open,
@@ -173,8 +140,12 @@ impl Session {
             material: None,
             connected: false,
             linger_until: None,
-            due: None,
+            due: is_client.then_some(now),
         }
+    }
+
+    pub fn is_client(&self) -> bool {
+        self.is_client
     }
 
     pub fn state(&self) -> State {
@@ -183,12 +154,12 @@ impl Session {
 
     /// The signalling named the browser's certificate. May come after the handshake: a browser that answers a call
     /// begins its handshake while its answer is still on the way.
-    pub fn expect(&mut self, fingerprint: Fingerprint) {
-        self.expected = Some(fingerprint);
+    pub fn expect(&mut self, fingerprints: Vec<Fingerprint>) {
+        self.expected = Some(fingerprints);
         self.judge();
     }
 
-    pub fn expected(&self) -> Option<&Fingerprint> {
+    pub fn expected(&self) -> Option<&Vec<Fingerprint>> {
         self.expected.as_ref()
     }
 
@@ -236,7 +207,9 @@ impl Session {
                     self.linger_until = Some(now + LINGER);
                 }
                 Output::PeerCert(der) => self.certificate = Some(der.to_vec()),
-                Output::KeyingMaterial(bytes, profile) => self.material = Material::read(profile, &bytes),
+                Output::KeyingMaterial(bytes, profile) => {
+                    self.material = Material::read(profile, &bytes, self.is_client);
+                }
                 // Our records are a datagram long; one that is not cannot be sent.
                 Output::BufferTooSmall { .. } => return self.give_up(),
                 // Nothing was agreed that would travel here (no data channel), and the end of a call is told by SIP.
@@ -271,7 +244,7 @@ impl Session {
             return;
         }
         let (Some(expected), Some(certificate)) = (&self.expected, &self.certificate) else { return };
-        if expected.fits(certificate) && self.material.is_some() {
+        if fits(expected, certificate) && self.material.is_some() {
             self.state = State::Secure;
         } else {
             self.state = State::Broken;
@@ -281,6 +254,12 @@ impl Session {
     }
 }
 
+/// RFC 8122 §5: the certificate must fit one fingerprint of the strongest hash there is.
+fn fits(expected: &[Fingerprint], certificate: &[u8]) -> bool {
+    let strongest = expected.iter().map(|f| f.hash).max();
+    expected.iter().any(|f| Some(f.hash) == strongest && f.is_of(certificate))
+}
+
 fn at(origin: std::time::Instant, now: Instant) -> std::time::Instant {
     origin.checked_add(Duration::from_nanos(now.0)).unwrap_or(origin)
 }
@@ -288,6 +267,7 @@ fn at(origin: std::time::Instant, now: Instant) -> std::time::Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sdp::Hash;
     use std::collections::VecDeque;
 
     /// A browser's end of the handshake, by the same library but in the other role.
@@ -335,7 +315,7 @@ mod tests {
         }
 
         fn fingerprint(&self) -> Fingerprint {
-            Fingerprint { hash: Hash::Sha256, value: sha256(&self.certificate.certificate).to_vec() }
+            Fingerprint { hash: Hash::Sha256, digest: sha256(&self.certificate.certificate).to_vec() }
         }
 
         fn step(&mut self, now: Instant, datagram: Option<&[u8]>) {
@@ -372,7 +352,7 @@ mod tests {
             let origin = std::time::Instant::now();
             let client = Client::new(version, mtu, origin);
             Pair {
-                session: Session::new(identity, origin, Instant(0)),
+                session: Session::new(identity, origin, Instant(0), false),
                 client,
                 now: Instant(0),
                 sent: Vec::new(),
@@ -427,8 +407,8 @@ mod tests {
             assert_eq!(self.session.state(), State::Secure);
             let ours = self.session.take_material().unwrap();
             let (bytes, profile) = self.client.material.take().unwrap();
-            let theirs = Material::read(profile, &bytes).unwrap();
-            assert_eq!((ours.profile, ours.theirs, ours.ours), (theirs.profile, theirs.theirs, theirs.ours));
+            let theirs = Material::read(profile, &bytes, false).unwrap();
+            assert_eq!(ours, theirs);
             assert!(self.session.take_material().is_none(), "once");
         }
     }
@@ -442,7 +422,7 @@ mod tests {
         let identity = Identity::generate().unwrap();
         for version in [Version::V12, Version::V13, Version::Both] {
             let mut p = Pair::new(&identity, version, 1150);
-            p.session.expect(p.client.fingerprint());
+            p.session.expect(vec![p.client.fingerprint()]);
             p.play(5, plain, |_| false);
             p.agree();
             assert_eq!(sha256(p.client.server.as_ref().unwrap()), *identity.fingerprint());
@@ -455,7 +435,7 @@ mod tests {
         for version in [Version::V12, Version::V13, Version::Both] {
             for twist in 0..5 {
                 let mut p = Pair::new(&identity, version, 200);
-                p.session.expect(p.client.fingerprint());
+                p.session.expect(vec![p.client.fingerprint()]);
                 let mut held = None;
                 let act = move |n: usize, d: Vec<u8>| match (twist, n) {
                     // In order; the second first; the first lost; the second lost; each twice.
@@ -481,7 +461,7 @@ mod tests {
         for version in [Version::V12, Version::V13] {
             for lost in 0..4 {
                 let mut p = Pair::new(&identity, version, 1150);
-                p.session.expect(p.client.fingerprint());
+                p.session.expect(vec![p.client.fingerprint()]);
                 p.play(20, plain, |n| n == lost);
                 p.agree();
             }
@@ -495,7 +475,7 @@ mod tests {
         p.play(1, plain, |_| false);
         assert!(p.client.connected && p.session.state() == State::Open);
         assert!(p.session.take_material().is_none());
-        p.session.expect(p.client.fingerprint());
+        p.session.expect(vec![p.client.fingerprint()]);
         p.agree();
     }
 
@@ -504,29 +484,30 @@ mod tests {
         let identity = Identity::generate().unwrap();
         for late in [false, true] {
             let mut p = Pair::new(&identity, Version::V13, 1150);
-            let wrong = Fingerprint { hash: Hash::Sha256, value: vec![7; 32] };
+            let wrong = Fingerprint { hash: Hash::Sha256, digest: vec![7; 32] };
             if !late {
-                p.session.expect(wrong.clone());
+                p.session.expect(vec![wrong.clone()]);
             }
             p.play(1, plain, |_| false);
-            p.session.expect(wrong);
+            p.session.expect(vec![wrong]);
             assert_eq!(p.session.state(), State::Broken);
-            p.session.expect(p.client.fingerprint());
+            p.session.expect(vec![p.client.fingerprint()]);
             assert!(
                 p.session.take_material().is_none() && p.session.state() == State::Broken,
                 "it stays broken"
             );
         }
-        let f = |value| Fingerprint { hash: Hash::Sha256, value };
-        assert!(f(sha256(b"x").to_vec()).fits(b"x"));
-        assert!(!f(Vec::new()).fits(b"x") && !f(sha256(b"x")[..31].to_vec()).fits(b"x"));
+        let f = |digest| Fingerprint { hash: Hash::Sha256, digest };
+        let named = |digest: Vec<u8>| fits(&[f(digest)], b"x");
+        assert!(named(sha256(b"x").to_vec()) && !fits(&[], b"x"));
+        assert!(!named(Vec::new()) && !named(sha256(b"x")[..31].to_vec()));
     }
 
     #[test]
     fn nobody_shakes_hands_forever() {
         let identity = Identity::generate().unwrap();
         let mut p = Pair::new(&identity, Version::V12, 1150);
-        p.session.expect(p.client.fingerprint());
+        p.session.expect(vec![p.client.fingerprint()]);
         let mut sent = 0;
         // The browser vanishes after its hello.
         p.client.step(p.now, None);
@@ -547,7 +528,7 @@ mod tests {
         let identity = Identity::generate().unwrap();
         for version in [Version::V12, Version::V13] {
             let mut p = Pair::new(&identity, version, 1150);
-            p.session.expect(p.client.fingerprint());
+            p.session.expect(vec![p.client.fingerprint()]);
             let mut first = Vec::new();
             p.play(
                 5,

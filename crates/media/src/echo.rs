@@ -1,7 +1,7 @@
 //! The self-test: leg A is answered by ourselves, in the codecs it offered, and hears its own voice three seconds later.
 
 use crate::command::apply;
-use crate::machine::{Machine, Pending, Queued};
+use crate::machine::{Machine, Owner, Pending, Queued};
 use crate::negotiate::{self, Said, Toward};
 use crate::sdp::{Carriage, Ours};
 use bytes::Bytes;
@@ -18,10 +18,13 @@ impl Machine {
         source: IpAddr,
     ) -> Result<(), MediaFailure> {
         let offer = negotiate::hear(sdp, None)?;
-        let slot = match self.slot_of(id) {
-            Some(slot) => slot,
-            None => self.begin(now, id).ok_or(MediaFailure::NoPorts)?,
-        };
+        let slot = self.slot_of(id).unwrap_or_else(|| self.begin(id));
+        let caller = Owner { slot, leg: Leg::A };
+        self.provide(now, caller, offer.kind())?;
+        if self.calls.get_mut(slot as usize).and_then(Option::as_mut).is_some_and(|c| offer.restarted(&c.a.history)) {
+            self.restart(now, caller);
+        }
+        let ours = self.ours(caller, offer.kind())?;
         let Some(Some(call)) = self.calls.get_mut(slot as usize) else { return Err(MediaFailure::NoPorts) };
         // Whoever answers takes what it is told and names no address.
         let toward = Toward {
@@ -43,13 +46,14 @@ impl Machine {
             voice,
             carriage: Carriage::Plain,
         };
-        let agreement = negotiate::relay_answer(&offer, &told, &answer, &call.a.history, &Ours::Plain)?;
+        let agreement = negotiate::relay_answer(&offer, &told, &answer, &call.a.history, &ours)?;
         let pending = Pending { turn, from: Leg::A, offer, source, told };
         let (a, b) = call.both(Leg::A);
         apply(now, &pending, &answer, source, &agreement, a, b);
         a.echo.get_or_insert_default();
         // Nobody stands there, so nobody is missed.
         b.sends = false;
+        self.handshakes(now, slot, Leg::A, &agreement);
         self.watch_legs(slot);
         self.rate_legs(now, slot);
         self.report_legs(now, slot);

@@ -120,11 +120,6 @@ impl Agent {
         [Some(self.ours.key()), self.before.map(|b| b.key())].into_iter().flatten()
     }
 
-    /// Would a peer with this fragment be restarting?
-    pub fn is_restart(&self, theirs: &str) -> bool {
-        self.theirs.as_deref().is_some_and(|t| t != theirs)
-    }
-
     /// The browser said who it is.
     pub fn heard(&mut self, theirs: &str) {
         self.theirs = Some(theirs.to_owned());
@@ -339,7 +334,6 @@ mod tests {
         let mut d = Desk::new();
         d.agent.heard("one");
         d.check(A, NOMINATE);
-        assert!(!d.agent.is_restart("one") && d.agent.is_restart("two"));
         let old = *d.agent.ours();
         d.agent.restart(d.now, &mut d.chance);
         assert!(old.ufrag() != d.agent.ours().ufrag() && old.pwd() != d.agent.ours().pwd());

@@ -1,16 +1,19 @@
 //! One side of a call as media sees it: its ports, what is agreed, whom we listen to, what we send, how it arrives.
 
+use crate::browsers::Browser;
 use crate::chance::Chance;
 use crate::code::Coder;
 use crate::codec::Kind;
+use crate::cover::Cover;
 use crate::dtmf::Dtmf;
 use crate::figures::Inbound;
 use crate::latch::Latch;
-use crate::negotiate::{End, History, Said};
+use crate::machine::Via;
+use crate::negotiate::{End, History, Said, Secured, SrtpPair};
 use crate::play::{Echo, Player};
 use crate::quality;
 use crate::report::Reports;
-use crate::sdp::{self, Codec, Draft};
+use crate::sdp::{self, Codec, Crypto, Draft};
 use crate::stream::Out;
 use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
@@ -57,8 +60,14 @@ impl Heard {
 }
 
 pub struct LegState {
-    /// The even port; RTCP is on the odd one above.
+    /// The even port, and RTCP is on the odd one above; or the one browsers share. Zero until it is known what the leg is.
     pub port: u16,
+    /// A leg that ends in a browser has its address from ICE and its keys from a handshake.
+    pub browser: Option<Box<Browser>>,
+    pub cover: Cover,
+    /// The keys we name to a phone that speaks SDES, and those in force.
+    pub cryptos: Vec<Crypto>,
+    srtp: Option<Box<SrtpPair>>,
     pub history: History,
     /// Family of the peer's last description; our address to it is of the same.
     pub v6: Option<bool>,
@@ -116,9 +125,13 @@ pub struct LegState {
 }
 
 impl LegState {
-    pub fn new(port: u16, roam_24: bool, chance: &mut Chance) -> LegState {
+    pub fn new(roam_24: bool, chance: &mut Chance) -> LegState {
         LegState {
-            port,
+            port: 0,
+            browser: None,
+            cover: Cover::Plain,
+            cryptos: Vec::new(),
+            srtp: None,
             history: History::default(),
             v6: None,
             // RFC 8866 §5.2: a number nobody else uses; 31 bits, since some phones read it into an int.
@@ -181,6 +194,25 @@ impl LegState {
         anew
     }
 
+    /// Takes over what protects this leg's packets. Keys that were in force already stay, and with them the rollover
+    /// counters (RFC 3711 §3.3.1). A browser's come from its handshake.
+    pub fn protect(&mut self, secured: &Secured) {
+        match secured {
+            Secured::WebRtc(_) => self.srtp = None,
+            Secured::Plain => {
+                self.srtp = None;
+                if self.browser.is_none() {
+                    self.cover = Cover::Plain;
+                }
+            }
+            Secured::Srtp(pair) if self.srtp.as_ref() == Some(pair) => {}
+            Secured::Srtp(pair) => {
+                self.cover = Cover::of_keys(&pair.theirs, &pair.ours);
+                self.srtp = Some(pair.clone());
+            }
+        }
+    }
+
     /// Takes over what this leg is to be sent: the first voice of what was agreed, and the events beside it.
     pub fn hear(&mut self, ends: impl Iterator<Item = End> + Clone, ptime: Option<u16>) {
         let voice = ends.clone().find_map(|end| Some((end.codec.kind()?, end.pt)));
@@ -204,12 +236,22 @@ impl LegState {
 
     /// It ends in a browser.
     pub fn is_browser(&self) -> bool {
-        false
+        self.browser.is_some()
     }
 
-    /// Where RTP for this leg goes.
+    /// Where RTP for this leg goes. Nowhere while its keys are not there.
+    #[inline]
     pub fn target(&self) -> Option<SocketAddr> {
-        self.latch.target()
+        match &self.browser {
+            None => self.latch.target(),
+            Some(browser) => browser.agent.target().map(|way| way.address),
+        }
+        .filter(|_| !self.cover.is_closed())
+    }
+
+    #[inline]
+    pub fn via(&self) -> Via {
+        self.browser.as_ref().and_then(|b| b.agent.target()).map_or(Via::Udp, |way| way.via)
     }
 
     /// Where RTCP for this leg goes and from which of our ports (RFC 5761 §5.1.1).

@@ -8,10 +8,12 @@
 #![forbid(unsafe_code)]
 
 mod agenda;
+mod browsers;
 mod chance;
 mod code;
 pub mod codec;
 mod command;
+mod cover;
 pub mod dtls;
 mod dtmf;
 mod echo;
@@ -36,4 +38,5 @@ pub mod stun;
 mod tone;
 mod watch;
 
+pub use browsers::Dropped;
 pub use machine::{Forward, Machine, MediaConfig, Share, SocketOp, Transmit, Via};

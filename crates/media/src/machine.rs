@@ -5,18 +5,21 @@
 //! written with another one.
 
 use crate::agenda::Agenda;
+use crate::browsers::SharedPort;
 use crate::chance::Chance;
+use crate::cover::Cover;
+use crate::dtls::Identity;
 use crate::leg::LegState;
 use crate::negotiate::Said;
 use crate::ports::Ports;
-use crate::sdp::Draft;
+use crate::sdp::{Crypto, Draft, Ours};
 use crate::watch::Watch;
 use ahash::RandomState;
 use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use terms::{CallId, Instant, Leg, MediaEvent, MediaFailure, Turn};
+use terms::{CallId, Instant, Leg, MediaEvent, MediaFailure, PortKind, Turn};
 
 /// Open offers of one call: both sides at once (glare), each with one that was given up without a word.
 const PENDING_MAX: usize = 4;
@@ -44,6 +47,16 @@ pub struct MediaConfig {
     /// Even ports carry RTP, the odd ones above them RTCP.
     pub ports: RangeInclusive<u16>,
     pub share: Share,
+    /// The port browsers share, for the first of several machines; the others take the numbers above it. Nothing: no
+    /// browsers.
+    pub webrtc_port: Option<u16>,
+    /// The addresses browsers are told to come to, where it is not just `advertise` (a host with several, or behind a
+    /// NAT that maps one to one).
+    pub candidates: Vec<IpAddr>,
+    /// They are told of the same number over TCP too, for networks that let no UDP through (RFC 6544).
+    pub webrtc_tcp: bool,
+    /// The certificate browsers are shown; one for all machines of a process.
+    pub identity: Option<Identity>,
     /// Let a phone that fell silent come back from another host of its /24 (a NAT with several addresses).
     pub roam_24: bool,
 }
@@ -56,7 +69,24 @@ impl MediaConfig {
             advertise_other: None,
             ports: 10_000..=29_999,
             share: Share::ALL,
+            webrtc_port: None,
+            candidates: Vec::new(),
+            webrtc_tcp: false,
+            identity: None,
             roam_24: false,
+        }
+    }
+
+    /// This machine's port for browsers.
+    pub fn own_webrtc_port(&self) -> Option<u16> {
+        self.webrtc_port?.checked_add(self.share.index)
+    }
+
+    /// Where browsers may come, as host candidates.
+    pub(crate) fn candidates(&self) -> Vec<IpAddr> {
+        match self.candidates.as_slice() {
+            [] => [Some(self.advertise), self.advertise_other].into_iter().flatten().collect(),
+            list => list.to_vec(),
         }
     }
 
@@ -123,6 +153,7 @@ pub struct Machine {
     by_id: HashMap<CallId, u32, RandomState>,
     /// By port less the first of the range: whose it is.
     by_port: Vec<Option<Owner>>,
+    pub(crate) shared: SharedPort,
     events: VecDeque<Queued>,
     transmits: VecDeque<Transmit>,
     sockets: VecDeque<SocketOp>,
@@ -131,7 +162,7 @@ pub struct Machine {
 }
 
 /// Whose port it is.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub slot: u32,
     pub leg: Leg,
@@ -193,9 +224,17 @@ impl Machine {
         let mut key = || u64::from(chance.next_u32()) << 32 | u64::from(chance.next_u32());
         let hasher = RandomState::with_seeds(key(), key(), key(), key());
         let span = usize::from(config.ports.end().saturating_sub(*config.ports.start())) + 1;
+        let shared = SharedPort::new(config.own_webrtc_port(), config.identity.clone(), hasher.clone());
+        let mut ports = Ports::new(&config.ports, config.share);
+        if let Some(first) = config.webrtc_port {
+            // Those of the other machines as well.
+            ports.leave_out(first..=first.saturating_add(config.share.of.saturating_sub(1)));
+        }
         Machine {
-            ports: Ports::new(&config.ports, config.share),
+            ports,
             by_port: vec![None; span],
+            sockets: shared.port.map(SocketOp::Open).into_iter().collect(),
+            shared,
             config,
             chance,
             calls: Vec::new(),
@@ -203,7 +242,6 @@ impl Machine {
             by_id: HashMap::with_hasher(hasher),
             events: VecDeque::new(),
             transmits: VecDeque::new(),
-            sockets: VecDeque::new(),
             watch: Watch::default(),
             agenda: Agenda::default(),
         }
@@ -247,6 +285,11 @@ impl Machine {
 
     /// A port of an `Open` could not be opened (somebody else has it). Another pair is drawn for the leg.
     pub fn socket_failed(&mut self, now: Instant, port: u16) {
+        if self.shared.port == Some(port) {
+            // Without it there are no browsers; everybody else is served.
+            self.shared.port = None;
+            return;
+        }
         let Some(owner) = self.owner(port) else { return };
         let pair = port & !1;
         self.unmap(pair);
@@ -279,7 +322,7 @@ impl Machine {
 
     /// When [`Machine::timeout`] is to be called, if at all.
     pub fn deadline(&self) -> Option<Instant> {
-        self.watch.next().into_iter().chain(self.agenda.next()).min()
+        [self.watch.next(), self.agenda.next(), self.shared.next_due()].into_iter().flatten().min()
     }
 
     /// Calls it holds.
@@ -296,7 +339,7 @@ impl Machine {
         self.ports.out()
     }
 
-    /// Our even port towards a leg, as its descriptions name it.
+    /// Our port towards a leg, as its descriptions name it: an even one of its own, or the one browsers share.
     pub fn port_of(&self, call: CallId, leg: Leg) -> Option<u16> {
         let call = self.calls.get(self.slot_of(call)? as usize)?.as_ref()?;
         Some(match leg {
@@ -322,18 +365,13 @@ impl Machine {
         *self.by_port.get(usize::from(port.checked_sub(*self.config.ports.start())?))?
     }
 
-    /// A new call with a pair for each leg; nothing if the ports do not suffice.
-    pub(crate) fn begin(&mut self, now: Instant, id: CallId) -> Option<u32> {
-        let a = self.ports.take(now, &mut self.chance)?;
-        let Some(b) = self.ports.take(now, &mut self.chance) else {
-            self.ports.give(a);
-            return None;
-        };
+    /// A new call, whose legs get their ports as they are told what they are.
+    pub(crate) fn begin(&mut self, id: CallId) -> u32 {
         let roam = self.config.roam_24;
         let call = Call {
             id,
-            a: LegState::new(a, roam, &mut self.chance),
-            b: LegState::new(b, roam, &mut self.chance),
+            a: LegState::new(roam, &mut self.chance),
+            b: LegState::new(roam, &mut self.chance),
             pending: SmallVec::new(),
             socket_tries: 0,
         };
@@ -349,9 +387,63 @@ impl Machine {
             *place = Some(call);
         }
         self.by_id.insert(id, slot);
-        self.open_pair(a, Owner { slot, leg: Leg::A });
-        self.open_pair(b, Owner { slot, leg: Leg::B });
-        Some(slot)
+        slot
+    }
+
+    /// Gives a leg what its kind needs and takes back what it had as another: a pair of ports of its own, or a name at
+    /// the port all browsers share.
+    pub(crate) fn provide(&mut self, now: Instant, owner: Owner, kind: PortKind) -> Result<(), MediaFailure> {
+        let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) else { return Err(MediaFailure::NoPorts) };
+        let leg = call.leg(owner.leg);
+        match (kind, &leg.browser) {
+            (PortKind::WebRtc, Some(_)) => {}
+            (PortKind::WebRtc, None) => {
+                let begun = self.shared.begin(now, owner, &mut self.chance).ok_or(MediaFailure::NoPorts)?;
+                let port = self.shared.port.ok_or(MediaFailure::NoPorts)?;
+                let pair = std::mem::replace(&mut leg.port, port);
+                leg.browser = Some(begun);
+                leg.cover = Cover::Closed;
+                if pair != 0 {
+                    self.give_pair(pair);
+                }
+            }
+            (_, None) if leg.port != 0 => {}
+            (_, _) => {
+                let pair = self.ports.take(now, &mut self.chance).ok_or(MediaFailure::NoPorts)?;
+                leg.port = pair;
+                leg.cover = Cover::Plain;
+                if let Some(was) = leg.browser.take() {
+                    self.shared.end(&was);
+                }
+                self.open_pair(pair, owner);
+            }
+        }
+        Ok(())
+    }
+
+    /// What we are to a leg of this kind.
+    pub(crate) fn ours(&mut self, owner: Owner, kind: PortKind) -> Result<Ours, MediaFailure> {
+        let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) else { return Err(MediaFailure::NoPorts) };
+        let leg = call.leg(owner.leg);
+        match kind {
+            PortKind::Rtp => Ok(Ours::Plain),
+            PortKind::OptionalSrtp | PortKind::Srtp => {
+                if leg.cryptos.is_empty() {
+                    leg.cryptos = Crypto::ours(&mut self.chance);
+                }
+                Ok(Ours::Sdes(leg.cryptos.clone()))
+            }
+            PortKind::WebRtc => {
+                let browser = leg.browser.as_ref().ok_or(MediaFailure::NoPorts)?;
+                self.shared.our_side(browser, &self.config).ok_or(MediaFailure::NoPorts)
+            }
+        }
+    }
+
+    fn give_pair(&mut self, pair: u16) {
+        self.unmap(pair);
+        self.withdraw(pair, 0);
+        self.ports.give(pair);
     }
 
     /// The one place a call ends: its ports are closed and given back here and nowhere else.
@@ -360,10 +452,12 @@ impl Machine {
         self.by_id.remove(&call.id);
         self.free.push(slot);
         self.events.retain(|q| !matches!(q, Queued::Say { call: id, .. } if *id == call.id));
-        for port in [call.a.port, call.b.port].into_iter().filter(|p| *p != 0) {
-            self.unmap(port);
-            self.withdraw(port, 0);
-            self.ports.give(port);
+        for leg in [&call.a, &call.b] {
+            match &leg.browser {
+                Some(browser) => self.shared.end(browser),
+                None if leg.port != 0 => self.give_pair(leg.port),
+                None => {}
+            }
         }
         Some(call)
     }

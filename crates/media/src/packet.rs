@@ -1,9 +1,10 @@
 //! One packet: whose is it, is it fit, where does it go. Nothing here allocates unless there is something to tell.
 
 use crate::code::{Rest, change_in_place, pass_coded};
+use crate::ice::Way;
 use crate::latch::Verdict;
-use crate::leg::NO_ROUTE;
-use crate::machine::{Forward, Machine};
+use crate::leg::{LegState, NO_ROUTE};
+use crate::machine::{Forward, Machine, Owner, Via};
 use crate::rtcp;
 use std::net::SocketAddr;
 use terms::{Instant, MediaEvent};
@@ -36,8 +37,27 @@ impl Machine {
         buf: &mut [u8],
         len: usize,
     ) -> Option<Forward> {
-        let packet = buf.get(..len)?;
+        if self.shared.port == Some(port) {
+            return self.at_shared_port(now, Way { via: Via::Udp, address: from }, buf, len);
+        }
         let owner = self.owner(port)?;
+        self.media_received(now, owner, from, port & 1 == 0, false, buf, len)
+    }
+
+    /// A packet for a leg. `rtp_port`: it came where RTP belongs, and RTCP only if multiplexed. `checked`: ICE has
+    /// already said that it comes from the leg.
+    #[allow(clippy::too_many_arguments)]
+    #[inline]
+    pub(crate) fn media_received(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        from: SocketAddr,
+        rtp_port: bool,
+        checked: bool,
+        buf: &mut [u8],
+        len: usize,
+    ) -> Option<Forward> {
         let call = self.calls.get_mut(owner.slot as usize)?.as_mut()?;
         let id = call.id;
         let (me, other) = call.both(owner.leg);
@@ -45,15 +65,19 @@ impl Machine {
             return None;
         }
         // RFC 5761 §4: on a multiplexed port the second byte tells RTCP from RTP.
-        let rtcp_byte = packet.get(1).is_some_and(|b| (192..=223).contains(b));
-        if port & 1 == 1 || me.mux && rtcp_byte {
-            let muxed = port & 1 == 0;
-            return rtcp::relay(now, me, other, from, muxed, buf, len);
+        let rtcp_byte = buf.get(1).is_some_and(|b| (192..=223).contains(b));
+        if !rtp_port || me.mux && rtcp_byte {
+            return reports_received(now, me, other, from, rtp_port, buf, len);
         }
-        if !me.latch.is_locked_to(from) && !me.latch.might_be(from.ip()) {
+        if !checked && !me.latch.is_locked_to(from) && !me.latch.might_be(from.ip()) {
             me.inbound.strangers += 1;
             return None;
         }
+        let opened = me.cover.open_rtp(buf, len);
+        let Some((len, packet)) = opened.and_then(|len| Some((len, buf.get(..len)?))) else {
+            me.inbound.rubbish += 1;
+            return None;
+        };
         let Some((rtp, route)) = read(packet)
             .and_then(|rtp| Some((rtp, *me.routes.get(usize::from(rtp.pt))?)))
             .filter(|(_, route)| route.pt != NO_ROUTE)
@@ -62,7 +86,9 @@ impl Machine {
             return None;
         };
         let mut locked_now = false;
-        if !me.latch.is_locked_to(from) {
+        if let Some(browser) = &mut me.browser {
+            locked_now = !std::mem::replace(&mut browser.heard, true);
+        } else if !me.latch.is_locked_to(from) {
             match me.latch.judge(now, from, rtp.ssrc, rtp.seq, me.inbound.last()) {
                 Verdict::Stranger => {
                     me.inbound.strangers += 1;
@@ -126,7 +152,8 @@ impl Machine {
                 let marker = rtp.marker || place.fresh && voice;
                 rewrite(buf, marker, route.pt, place.seq, place.ts, other.out.ssrc);
                 other.out.sent(rtp.octets);
-                Some(Forward::datagram(other.port, to, len))
+                let sealed = other.cover.seal_rtp(buf, len);
+                sealed.map(|len| Forward { port: other.port, to, len, via: other.via() })
             }
             _ => {
                 // Held back, not lost: the listener's sequence goes on without a gap when it resumes.
@@ -159,6 +186,25 @@ impl Machine {
         }
         forward
     }
+}
+
+/// RTCP: opened, translated, sealed.
+fn reports_received(
+    now: Instant,
+    me: &mut LegState,
+    other: &mut LegState,
+    from: SocketAddr,
+    muxed: bool,
+    buf: &mut [u8],
+    len: usize,
+) -> Option<Forward> {
+    let Some(len) = me.cover.open_rtcp(buf, len) else {
+        me.inbound.rubbish += 1;
+        return None;
+    };
+    let forward = rtcp::relay(now, me, other, from, muxed, buf, len)?;
+    let len = other.cover.seal_rtcp(buf, forward.len)?;
+    Some(Forward { len, via: other.via(), ..forward })
 }
 
 /// RFC 3550 §5.1 and appendix A.1: version 2, and CSRC list, extension and padding lie within the packet.

@@ -345,5 +345,6 @@ pub fn write(
     head[8..12].copy_from_slice(&to.out.ssrc.to_be_bytes());
     body.copy_from_slice(payload);
     to.out.sent(payload.len());
-    Some(Forward::datagram(to.port, target, len))
+    let len = to.cover.seal_rtp(buf, len)?;
+    Some(Forward { port: to.port, to: target, len, via: to.via() })
 }

@@ -34,6 +34,11 @@ impl Ports {
         }
     }
 
+    /// Ports of the range that serve another purpose.
+    pub fn leave_out(&mut self, others: RangeInclusive<u16>) {
+        self.free.retain(|p| !others.contains(p) && !others.contains(&p.saturating_add(1)));
+    }
+
     /// An even port; the odd one above it comes with it.
     pub fn take(&mut self, now: Instant, chance: &mut Chance) -> Option<u16> {
         while self.resting.front().is_some_and(|(until, _)| *until <= now) {

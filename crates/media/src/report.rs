@@ -5,6 +5,7 @@ use crate::agenda::Task;
 use crate::chance::Chance;
 use crate::leg::LegState;
 use crate::machine::{Machine, Transmit};
+use crate::play::COVER_MAX;
 use crate::rtcp::{BYE, Compound, RR, SDES, SR};
 use std::time::Duration;
 use terms::{Instant, Leg};
@@ -155,7 +156,11 @@ fn compound(now: Instant, leg: &mut LegState, bye: bool) -> Option<Transmit> {
     if rtp.is_some() {
         leg.report_sent((ntp >> 16) as u32, now);
     }
-    Some(Transmit { port, to, via: Default::default(), bytes })
+    let len = bytes.len();
+    bytes.resize(len + COVER_MAX, 0);
+    let len = leg.cover.seal_rtcp(&mut bytes, len)?;
+    bytes.truncate(len);
+    Some(Transmit { port, to, via: leg.via(), bytes })
 }
 
 /// RFC 3550 §4: our clock has no date, only its differences are used.

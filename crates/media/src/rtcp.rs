@@ -88,6 +88,10 @@ pub fn relay(
 
 /// The signalled RTCP address, or the host the RTP is locked to. The SSRC is checked on top of that.
 fn may_come_from(me: &LegState, from: SocketAddr, muxed: bool) -> bool {
+    if me.browser.is_some() {
+        // ICE knows the address, and SRTCP proves the rest.
+        return true;
+    }
     if muxed {
         return me.latch.is_locked_to(from);
     }

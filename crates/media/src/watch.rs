@@ -33,6 +33,7 @@ impl Watch {
 
 impl Machine {
     pub fn timeout(&mut self, now: Instant) {
+        self.browsers_timeout(now);
         self.perform(now);
         while let Some((id, leg)) = self.watch.due(now) {
             let Some(slot) = self.slot_of(id) else { continue };

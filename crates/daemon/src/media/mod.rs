@@ -46,6 +46,12 @@ impl MediaHandle {
         let workers = workers.clamp(1, WORKERS_MAX);
         let tell: Tell = Arc::new(events);
         let mut ends = Vec::with_capacity(workers);
+        // One certificate for all workers: its fingerprint is what the signalling vouches for.
+        let identity = match config.webrtc_port {
+            Some(_) => Some(media::dtls::Identity::generate().map_err(|e| io::Error::other(e.to_string()))?),
+            None => None,
+        };
+        let config = MediaConfig { identity: config.identity.clone().or(identity), ..config };
         for index in 0..workers {
             let mut seed = [0u8; 32];
             getrandom::fill(&mut seed).map_err(|e| io::Error::other(e.to_string()))?;

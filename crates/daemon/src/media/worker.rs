@@ -62,7 +62,8 @@ impl Worker {
     ) -> io::Result<Worker> {
         let epoll = Epoll::new()?;
         epoll.add(bell.fd(), BELL)?;
-        let sockets = Sockets::new(bind, *config.ports.start(), *config.ports.end());
+        let shared = config.own_webrtc_port();
+        let sockets = Sockets::new(bind, *config.ports.start(), *config.ports.end(), shared);
         let begun = Clock::now();
         Ok(Worker {
             machine: Machine::new(config, seed),
@@ -84,6 +85,8 @@ impl Worker {
     /// Until told to stop or forgotten by whoever holds the other end.
     pub fn run(mut self) {
         let mut ready = Ready::new();
+        // The port browsers share is there before the first of them.
+        self.settle();
         loop {
             let now = self.now();
             if self.machine.deadline().is_some_and(|d| d <= now) {
@@ -135,8 +138,10 @@ impl Worker {
         }
     }
 
-    /// Sockets first, then events: a description is only written when its ports are open.
+    /// Goodbyes leave before their ports close; then sockets, then events: a description is only written when its ports
+    /// are open.
     fn settle(&mut self) {
+        self.say();
         while let Some(op) = self.machine.poll_socket() {
             match op {
                 SocketOp::Close(port) => self.sockets.close(port),
@@ -148,6 +153,17 @@ impl Worker {
                 }
             }
         }
+        self.tell_all();
+    }
+
+    /// What the machine says of its own accord: answers to checks, handshakes, reports, tones.
+    fn say(&mut self) {
+        while let Some(packet) = self.machine.poll_transmit() {
+            self.sockets.send(packet.port, packet.to, &packet.bytes);
+        }
+    }
+
+    fn tell_all(&mut self) {
         while let Some(event) = self.machine.poll_event() {
             (self.tell)(event);
         }
@@ -184,9 +200,8 @@ impl Worker {
             self.batch.queue(i, to, len);
         }
         self.flush(leaving);
-        while let Some(event) = self.machine.poll_event() {
-            (self.tell)(event);
-        }
+        self.say();
+        self.tell_all();
     }
 
     fn flush(&mut self, leaving: Option<u16>) {

@@ -4,7 +4,7 @@ use super::keys::{Keys, Suite, keystream};
 use super::{ENCRYPTED, INDEX_LEN, RTCP_HEAD, Why};
 use aes::Aes128Enc;
 use aes::cipher::KeyInit;
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Nonce, UnboundKey};
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
@@ -49,7 +49,10 @@ impl Cipher {
     fn derived(keys: &Keys, label: u8, tag: usize) -> Cipher {
         let key: [u8; 16] = keys.derive(label);
         match keys.suite {
-            Suite::AeadAes128Gcm => Cipher::gcm(&key, keys.derive(label + 2)),
+            Suite::AeadAes128Gcm => Cipher::gcm(&AES_128_GCM, &key, keys.derive(label + 2)),
+            Suite::AeadAes256Gcm => {
+                Cipher::gcm(&AES_256_GCM, &keys.derive::<32>(label), keys.derive(label + 2))
+            }
             _ => Cipher::cm(&key, &keys.derive(label + 1), keys.derive(label + 2), tag),
         }
     }
@@ -66,9 +69,9 @@ impl Cipher {
         }))
     }
 
-    pub fn gcm(key: &[u8; 16], salt: [u8; 12]) -> Cipher {
+    pub fn gcm(algorithm: &'static Algorithm, key: &[u8], salt: [u8; 12]) -> Cipher {
         // The length is the algorithm's, which is all that could be wrong with a key.
-        let key = UnboundKey::new(&AES_128_GCM, key).expect("sixteen octets");
+        let key = UnboundKey::new(algorithm, key).expect("as long as the algorithm's");
         Cipher::Gcm(Box::new(Gcm { key: LessSafeKey::new(key), salt }))
     }
 
