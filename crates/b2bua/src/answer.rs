@@ -47,7 +47,7 @@ impl Call {
         self.phase = Phase::Answered(Answered { media_until, invite, a, b, late });
         self.own_dialog(cx, dialog, Leg::B);
         self.note_b_call_id(cx, dialog);
-        let Some(sdp) = sdp_of(response) else {
+        let Some(sdp) = sdp_of(response).or(winner.early_sdp.filter(|_| !late)) else {
             // A 2xx without the answer it owes (or, late, without the offer): there is nothing to talk over.
             return self.end(cx, EndReason::ProtocolError);
         };

@@ -84,7 +84,7 @@ pub(crate) struct Ringing {
     /// Our offer to leg B; `None` where leg A made none (late offer).
     pub offer: Option<Bytes>,
     pub rounds: std::vec::IntoIter<Vec<crate::Attempt>>,
-    pub forks: SmallVec<[Fork; 2]>,
+    pub forks: SmallVec<[Fork; 1]>,
     pub ring_until: Instant,
     /// When the present round must have given a sign; `None` once it has.
     pub sign_until: Option<Instant>,
@@ -107,6 +107,9 @@ pub(crate) struct Fork {
     pub codecs: Codecs,
     pub uri: String,
     pub gave_sign: bool,
+    /// The last session it described before its answer. A reliable one is the answer, and the 2xx need not repeat it (RFC
+    /// 3262 §5).
+    pub early_sdp: Option<Bytes>,
     pub early: SmallVec<[DialogKey; 1]>,
 }
 

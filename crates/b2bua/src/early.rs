@@ -22,6 +22,9 @@ impl Call {
         let Phase::Ringing(ringing) = &mut self.phase else { return };
         let Some(fork) = ringing.forks.iter_mut().find(|fork| fork.key == key) else { return };
         fork.gave_sign = true;
+        if response.has_token(sip::Name::Require, "100rel") {
+            fork.early_sdp = sdp_of(response).or(fork.early_sdp.take());
+        }
         ringing.progress_until = None;
         let source = fork.source;
         let mut new_dialog = None;

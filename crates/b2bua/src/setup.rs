@@ -78,7 +78,7 @@ impl Call {
 
     /// Sends the INVITEs of the next round; ends the call when there is none left.
     pub(crate) fn next_round(&mut self, cx: &mut Cx<'_>) {
-        let mut sent: SmallVec<[Fork; 2]> = SmallVec::new();
+        let mut sent: SmallVec<[Fork; 1]> = SmallVec::new();
         let Phase::Ringing(ringing) = &mut self.phase else { return };
         while sent.is_empty() {
             let Some(round) = ringing.rounds.next() else {
@@ -90,7 +90,8 @@ impl Call {
                 let mut draft = Draft::request(Method::Invite);
                 draft.headers = attempt.headers;
                 if let Some(sdp) = &ringing.offer {
-                    draft = draft.sdp(sdp.clone());
+                    // Without an offer a reliable response would bring one, to be answered before anybody picked up.
+                    draft = draft.header("Supported", "100rel").sdp(sdp.clone());
                 }
                 let (source, uri) = (attempt.target.flow.peer.ip(), attempt.target.uri.clone());
                 if let Ok(key) = cx.ua.request(cx.now, attempt.target, attempt.parties, draft) {
@@ -102,6 +103,7 @@ impl Call {
                         codecs,
                         uri,
                         gave_sign: false,
+                        early_sdp: None,
                         early: SmallVec::new(),
                     });
                 }

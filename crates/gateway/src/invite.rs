@@ -78,10 +78,6 @@ impl Gateway {
         if ours > HOPS_OF_OURS_MAX {
             return Err(refusal(EndReason::LoopDetected));
         }
-        // §8.2.2.3: we promise nothing beyond the base, so whatever is required is too much.
-        if let Some(required) = request.header(Name::Require) {
-            return Err(Draft::response(420).header("Unsupported", required));
-        }
         // §8.2.3: only a session description.
         if !request.body().is_empty() && !request.has_sdp() {
             return Err(Draft::response(415).header("Accept", "application/sdp"));

@@ -14,8 +14,6 @@ use terms::{Aor, Binding, DeviceId, Flow, Liveness, Now, StoreError, StoreWrite}
 const QUEUED_MAX: usize = 4;
 /// When a phone may ask again that a busy store sent away.
 const RETRY_AFTER_S: &str = "2";
-/// What we can be required to do in a REGISTER (RFC 3261 §8.2.2.3).
-const SUPPORTED: [&str; 2] = ["path", "outbound"];
 /// Longest User-Agent and Call-ID kept with a binding.
 const TEXT_MAX: usize = 256;
 /// Path headers kept with a binding (RFC 3327); phones reach us through one edge or two.
@@ -39,10 +37,7 @@ impl Gateway {
     pub(crate) fn register(&mut self, now: Now, flow: Flow, key: ServerKey, request: &Message<'_>) {
         // RFC 3261 §10.3 step 1: only for our own domain. Step 3 and 4: who is it, and may they.
         let Some(device) = self.authenticated(now, flow, key, request) else { return };
-        if let Some(missing) = unsupported(request) {
-            // Step 2.
-            return self.respond(now, key, Draft::response(420).header("Unsupported", missing));
-        }
+        // Step 2, extensions, is the `Ua`'s (`sip::ua::EXTENSIONS`).
         // Step 5: the address of record is in To; it has to be the device's own.
         let Some(aor) = self.aor_in_to(flow, device, request) else {
             return self.respond(now, key, Draft::response(403).phrase("Not Your Address Of Record"));
@@ -203,16 +198,6 @@ impl Gateway {
         }
         self.phones.forget(device);
     }
-}
-
-/// Option tags that are required and not ours, if any.
-fn unsupported(request: &Message<'_>) -> Option<String> {
-    request.header(Name::Require)?;
-    let missing: Vec<&str> = request
-        .values(Name::Require)
-        .filter(|tag| !SUPPORTED.iter().any(|ours| ours.eq_ignore_ascii_case(tag)))
-        .collect();
-    (!missing.is_empty()).then(|| missing.join(", "))
 }
 
 /// Reads what is asked.

@@ -137,6 +137,23 @@ fn a_bare_100_is_a_sign_of_life() {
 }
 
 #[test]
+fn an_answer_that_came_reliably_before_the_200_need_not_come_again() {
+    let mut t = Table::new();
+    let (phone, first) = calling_out(&mut t);
+    assert_eq!(field(&first, "Supported"), "100rel");
+    let early = reply(&first, 183, "t", Some(udp(TRUNK)), ANSWER);
+    t.receive(udp(TRUNK), &early.replacen("Contact:", "Require: 100rel\r\nRSeq: 5\r\nContact:", 1));
+    let prack = t.one(udp(TRUNK));
+    assert_eq!((head(&prack).as_str(), field(&prack, "RAck").split(' ').next()), ("PRACK", Some("5")));
+    t.receive(udp(TRUNK), &reply(&prack, 200, "t", None, ""));
+    assert_eq!(t.heads(phone), ["183"]);
+    t.receive(udp(TRUNK), &reply(&first, 200, "t", Some(udp(TRUNK)), ""));
+    assert_eq!(t.heads(udp(TRUNK)), ["ACK"]);
+    let answered = t.one(phone);
+    assert!(head(&answered) == "200" && body(&answered).starts_with(ANSWER), "{answered}");
+}
+
+#[test]
 fn ringing_with_early_media_still_says_that_it_rings() {
     let mut t = Table::new();
     let (phone, first) = calling_out(&mut t);

@@ -6,6 +6,7 @@ mod answers;
 mod chance;
 mod echo;
 mod incoming;
+mod reliable;
 mod respond;
 mod send;
 mod state;

@@ -106,12 +106,12 @@ fn hops_schemes_methods_and_extensions() {
         ("INVITE", &[("sip:2001@192.0.2.1 SIP", "isbn:2001 SIP")], 416, None),
         ("JUMP", &[], 501, Some((Name::Allow, ALLOW))),
         ("SUBSCRIBE", &[], 405, Some((Name::Allow, ALLOW))),
-        ("PRACK", &[], 405, Some((Name::Allow, ALLOW))),
+        ("PRACK", &[], 481, None),
         (
             "INVITE",
-            &[("Content-Length", "Require: 100rel\r\nContent-Length")],
+            &[("Content-Length", "Require: 100rel, timer\r\nContent-Length")],
             420,
-            Some((Name::Unsupported, "100rel")),
+            Some((Name::Unsupported, "timer")),
         ),
         (
             "OPTIONS",

@@ -4,11 +4,11 @@
 use crate::{Message, Method, Name};
 
 /// The methods this endpoint acts on, as its Allow header says.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK";
 
-/// The option tags a peer may require of us. 100rel, replaces and timer are not among them until they are built:
-/// saying yes and doing nothing would break calls in ways nobody finds.
-pub const EXTENSIONS: &[&str] = &["path", "outbound"];
+/// The option tags a peer may require of us, whatever the request. Replaces and timer are not among them until they are
+/// built: saying yes and doing nothing would break calls in ways nobody finds.
+pub const EXTENSIONS: &[&str] = &["path", "outbound", super::reliable::TAG];
 
 /// A refusal by the rules: status and the header that explains it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,9 +37,9 @@ pub(super) fn admit(request: &Message<'_>) -> Result<Method, Refused> {
     Ok(method)
 }
 
-/// Methods that mean nothing outside a dialog (RFC 3261 §15.1.2, RFC 3311 §5.2, RFC 6086 §4.2.2).
+/// Methods that mean nothing outside a dialog (RFC 3261 §15.1.2, RFC 3311 §5.2, RFC 6086 §4.2.2, RFC 3262 §6).
 pub(super) fn only_in_dialog(method: Method) -> bool {
-    matches!(method, Method::Bye | Method::Update | Method::Info)
+    matches!(method, Method::Bye | Method::Update | Method::Info | Method::PRack)
 }
 
 #[cfg(test)]
@@ -66,11 +66,9 @@ mod tests {
     #[test]
     fn what_is_not_built_is_not_promised() {
         let refused =
-            verdict("INVITE sip:a SIP/2.0\r\nRequire: 100rel, path\r\nProxy-Require: magic\r\n").unwrap_err();
-        assert_eq!(
-            (refused.status, refused.header),
-            (420, Some(("Unsupported", "100rel, magic".to_owned())))
-        );
+            verdict("INVITE sip:a SIP/2.0\r\nRequire: timer, path, 100rel\r\nProxy-Require: magic\r\n")
+                .unwrap_err();
+        assert_eq!((refused.status, refused.header), (420, Some(("Unsupported", "timer, magic".to_owned()))));
         assert!(verdict("CANCEL sip:a SIP/2.0\r\nRequire: 100rel\r\n").is_ok());
         assert!(verdict("REGISTER sip:a SIP/2.0\r\nRequire: Path, outbound\r\n").is_ok());
     }

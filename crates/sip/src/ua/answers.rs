@@ -108,8 +108,8 @@ impl Ua {
             // §12.1: only a response with a tag makes a dialog.
             None if response.to_tag().is_none() => None,
             None => match self.fork(key, &response) {
-                Some(fork) => Some(fork.dialog),
-                None => return Received::Handled,
+                Some(fork) if self.take_reliable(now, key, fork, &response) => Some(fork.dialog),
+                Some(_) | None => return Received::Handled,
             },
         };
         Received::Response { key: ClientKey(key), dialog: dialog.map(DialogKey), response }
@@ -250,7 +250,7 @@ impl Ua {
         let made = self.dialogs.insert(dialog);
         self.by_dialog.insert(id, made);
         self.count_up(flow);
-        let fork = Fork { id, dialog: made, answered: false };
+        let fork = Fork { id, dialog: made, answered: false, rseq: 0 };
         let forks = &mut self.clients.get_mut(key)?.forks;
         match known.and_then(|at| forks.get_mut(at)) {
             Some(place) => *place = fork,

@@ -197,6 +197,10 @@ impl Ua {
             let _ = self.respond_now(now, server, &Draft::response(200));
             return Received::Handled;
         }
+        if method == Method::PRack {
+            self.pracked(now, server, key, &request);
+            return Received::Handled;
+        }
         if refreshes_target(method) {
             dialog.refresh_target(&request);
         }
@@ -272,8 +276,10 @@ impl Ua {
             _ => None,
         };
         let key = self.begin(now, flow, &request, method, matched);
+        let reliable = if opening.is_some() { self.reliable_for(&request) } else { None };
         if let Some(server) = self.servers.get_mut(key) {
             server.opening = opening;
+            server.reliable = reliable;
             server.merged = merged;
         }
         if let Some(merged) = merged {
@@ -322,6 +328,7 @@ impl Ua {
             dialog: None,
             opening: None,
             cancelled: false,
+            reliable: None,
             queued_at: None,
         });
         self.by_match.insert(matched, key);

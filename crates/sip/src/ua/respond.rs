@@ -3,6 +3,7 @@
 
 use super::chance;
 use super::echo::{Echo, Parts, stateless_tag};
+use super::reliable::Say;
 use super::state::ServerMachine;
 use super::time::Due;
 use super::{ALLOW, DialogKey, ServerKey, Ua, UaError};
@@ -99,6 +100,16 @@ impl Ua {
         key: u64,
         draft: &Draft,
     ) -> Result<Option<DialogKey>, UaError> {
+        let (status, _) = status_of(draft);
+        let numbered;
+        let (draft, reliable) = match self.reliably(key, status, draft) {
+            Say::Now => (draft, false),
+            Say::Later => return Ok(self.servers.get(key).and_then(|s| s.dialog).map(DialogKey)),
+            Say::Reliably(draft) => {
+                numbered = draft;
+                (&numbered, true)
+            }
+        };
         let (status, phrase) = status_of(draft);
         let server = self.servers.get_mut(key).ok_or(UaError::TransactionGone)?;
         let pace = crate::transaction::Pace::new(self.config.timers, server.flow.transport.is_reliable());
@@ -132,6 +143,9 @@ impl Ua {
                 server.last.clear();
                 server.last.extend_from_slice(&bytes);
             }
+        }
+        if reliable {
+            self.said_reliably(now, key, &bytes, !draft.body.is_empty());
         }
         if flow_open {
             self.send(flow, bytes);

@@ -96,6 +96,17 @@ impl Ua {
         dialog: DialogKey,
         draft: Draft,
     ) -> Result<ClientKey, UaError> {
+        let sent = self.send_in_dialog(now.instant, dialog, draft);
+        self.settle();
+        sent
+    }
+
+    pub(super) fn send_in_dialog(
+        &mut self,
+        now: Instant,
+        dialog: DialogKey,
+        draft: Draft,
+    ) -> Result<ClientKey, UaError> {
         let method = sendable(&draft)?;
         let key = dialog.0;
         let dialog = self.dialogs.get(key).ok_or(UaError::DialogGone)?;
@@ -125,14 +136,14 @@ impl Ua {
         self.rest_of_request(&mut out, &draft, method, flow, &user, contact);
         let begin = Begin { flow, method, cseq, branch, dialog: Some(key), contact_user: user };
         let bytes = out.finish_draft(&draft);
-        let client = self.insert_client(now.instant, begin, bytes);
+        let client = self.insert_client(now, begin, bytes);
         let patience = self.pace(flow).patience();
         if let Some(dialog) = self.dialogs.get_mut(key) {
             dialog.local_cseq = cseq;
             match method {
                 Method::Invite => dialog.our_invite = Some(client),
                 // Twice the patience: this only sweeps up after a 401 to BYE that nobody follows.
-                Method::Bye => dialog.phase = Phase::Ending { until: now.instant + patience + patience },
+                Method::Bye => dialog.phase = Phase::Ending { until: now + patience + patience },
                 _ => {}
             }
         }
@@ -142,7 +153,6 @@ impl Ua {
         } else {
             self.client_failed(client, true);
         }
-        self.settle();
         Ok(ClientKey(client))
     }
 

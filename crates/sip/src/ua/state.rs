@@ -2,6 +2,7 @@
 
 use super::chance::Word;
 use super::echo::Echo;
+use super::reliable::Reliable;
 use crate::Method;
 use crate::transaction::key::MatchKey;
 use crate::transaction::{ClientInvite, ClientOther, ServerInvite, ServerOther};
@@ -32,15 +33,22 @@ pub(super) struct Server {
     /// What a dialog would be made of; only with an INVITE outside dialogs, until its final response.
     pub opening: Option<Box<Opening>>,
     pub cancelled: bool,
+    /// With an INVITE that requires reliable provisional responses (RFC 3262).
+    pub reliable: Option<Box<Reliable>>,
     /// The moment the timer queue knows of.
     pub queued_at: Option<Instant>,
 }
 
 impl Server {
     pub fn due(&self) -> Option<Instant> {
-        match &self.machine {
+        let machine = match &self.machine {
             ServerMachine::Invite(machine) => machine.due(),
             ServerMachine::Other(machine) => machine.due(),
+        };
+        let again = self.reliable.as_deref().and_then(Reliable::due);
+        match (machine, again) {
+            (Some(machine), Some(again)) => Some(machine.min(again)),
+            (machine, again) => machine.or(again),
         }
     }
     pub fn forget_ack(&mut self) {
@@ -92,6 +100,8 @@ pub(super) struct Fork {
     pub dialog: u64,
     /// Its 2xx was handed up.
     pub answered: bool,
+    /// The last reliable provisional response of it (RFC 3262); 0 before the first.
+    pub rseq: u32,
 }
 
 #[derive(Debug)]

@@ -114,6 +114,7 @@ impl Ua {
     }
 
     fn server_fired(&mut self, now: Instant, key: u64) {
+        self.reliable_fired(now, key);
         let Some(server) = self.servers.get_mut(key) else { return };
         let pace = crate::transaction::Pace::new(self.config.timers, server.flow.transport.is_reliable());
         let acts = match &mut server.machine {
