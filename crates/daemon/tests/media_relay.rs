@@ -241,6 +241,21 @@ fn silence_and_digits_are_told() {
 }
 
 #[test]
+fn what_media_says_by_itself_reaches_the_phone() {
+    let room = room(43_000, 1);
+    let (mut a, mut b) = (Peer::new(), Peer::new());
+    room.up(1, &mut a, &mut b);
+    room.handle.send(MediaCommand::Dtmf { call: CallId(1), leg: Leg::B, digit: '*', duration_ms: 80 });
+    let heard = b.hear();
+    let digits: Vec<&[u8]> = heard.iter().map(|p| &p[12..]).collect();
+    assert_eq!(digits.len(), 4 + 2, "80 ms in steps of 20, and the end twice more");
+    assert!(heard.iter().all(|p| p[1] & 0x7f == 96 && p[12] == 10));
+    assert_eq!(digits[5], [10, 0x8a, 2, 128]);
+    assert_eq!(a.hear().len(), 0);
+    room.handle.stop();
+}
+
+#[test]
 fn an_ipv6_socket_serves_ipv4_peers_too() {
     let (tx, events) = channel();
     let mut config = MediaConfig::new(HOME);

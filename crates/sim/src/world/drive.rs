@@ -9,7 +9,7 @@ use media::SocketOp;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use terms::{ConnectionId, Flow, Instant, LoginId, MediaCommand, Now, StoreError, WhyClosed};
+use terms::{ConnectionId, Flow, Instant, LoginId, MediaCommand, MediaEvent, Now, StoreError, WhyClosed};
 
 /// What leaves media may be longer than what came: an SRTP tag, another codec.
 const MEDIA_ROOM: usize = 1024;
@@ -192,6 +192,11 @@ impl Inner {
 
     fn drain_media(&mut self) -> bool {
         let mut any = false;
+        while let Some(said) = self.media.poll_transmit() {
+            any = true;
+            let from = SocketAddr::new(GATEWAY_IP, said.port);
+            self.datagram(Under::RtpToPeer { from, to: said.to, bytes: said.bytes });
+        }
         while let Some(op) = self.media.poll_socket() {
             any = true;
             match op {
@@ -209,8 +214,11 @@ impl Inner {
         }
         while let Some(event) = self.media.poll_event() {
             any = true;
-            let line = ladder::media_event_line(&event);
-            self.note("media", "gateway", &line);
+            // How good the audio was is measured, not told in a story.
+            if !matches!(event, MediaEvent::Quality { .. }) {
+                let line = ladder::media_event_line(&event);
+                self.note("media", "gateway", &line);
+            }
             let now = self.now;
             self.tell(now, Input::Media(event));
         }
