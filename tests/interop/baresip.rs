@@ -24,6 +24,8 @@ pub struct Account<'a> {
     pub domain: &'a str,
     pub server: &'a str,
     pub transport: &'a str,
+    /// SDES-SRTP or no call.
+    pub encrypted: bool,
     /// `auto` answers at once; `manual` rings until `answer()`.
     pub answer: &'a str,
 }
@@ -64,13 +66,14 @@ impl Baresip {
         ));
         let line = format!(
             "<sip:{n}@{d}>;auth_user={n};auth_pass={s};outbound=\"sip:{srv};transport={t}\";regint=60;\
-             answermode={a};audio_codecs=PCMU,PCMA;ptime=20\n",
+             answermode={a};audio_codecs=PCMU,PCMA;ptime=20{e}\n",
             n = account.name,
             d = account.domain,
             s = account.secret,
             srv = account.server,
             t = account.transport,
             a = account.answer,
+            e = if account.encrypted { ";mediaenc=srtp-mand" } else { "" },
         );
         std::fs::write(folder.join("config"), config).expect("the phone's configuration");
         std::fs::write(folder.join("accounts"), line).expect("the phone's account");

@@ -4,6 +4,7 @@ mod audio;
 mod baresip;
 mod calls;
 mod desk;
+mod encrypted;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod page;
@@ -11,4 +12,5 @@ mod rtp;
 #[path = "../edge/client.rs"]
 mod sip_client;
 mod sipp;
+mod softphones;
 mod takeover;

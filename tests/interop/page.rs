@@ -18,7 +18,7 @@ fn scripts() -> PathBuf {
 }
 
 /// A script in Chromium and the turns it takes with us.
-struct Page {
+pub struct Page {
     child: Child,
     go_on: ChildStdin,
     lines: std::sync::mpsc::Receiver<String>,
@@ -31,10 +31,15 @@ impl Page {
         let config = serde_json::json!({
             "base": hotseat.https, "username": "ann", "password": PASSWORD, "phones": phones, "shots": shots,
         });
+        Page::run(script, &config)
+    }
+
+    /// Any script of that folder, told what it needs to know.
+    pub fn run(script: &str, told: &serde_json::Value) -> Page {
         let mut child = Command::new("node")
             .arg(script)
             .current_dir(scripts())
-            .env("HOTSEAT_E2E", config.to_string())
+            .env("HOTSEAT_E2E", told.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -47,7 +52,7 @@ impl Page {
     }
 
     /// Waits until the page says this word; what follows the word on its line.
-    fn until(&mut self, word: &str) -> String {
+    pub fn until(&mut self, word: &str) -> String {
         loop {
             match self.lines.recv_timeout(Duration::from_secs(60)) {
                 Ok(line) => {
@@ -62,11 +67,11 @@ impl Page {
         }
     }
 
-    fn go_on(&mut self) {
+    pub fn go_on(&mut self) {
         writeln!(self.go_on, "go on").expect("the page listens");
     }
 
-    fn ends_well(mut self) -> String {
+    pub fn ends_well(mut self) -> String {
         let status = self.child.wait().expect("an end");
         self.said.extend(self.lines.try_iter());
         let text = self.said.join("\n");

@@ -206,16 +206,16 @@ impl Guard {
         &self.realm
     }
 
-    /// Values for the challenge header, one line each, most wanted first: SHA-256 before MD5 (RFC 8760 §2.4), but MD5
-    /// first over WebSocket, because JsSIP reads only the first and knows only MD5. `only_md5` leaves SHA-256 out for a peer
-    /// that would fail over it; it has no effect where MD5 is not allowed.
+    /// Values for the challenge header, one line each, most wanted first: SHA-256 before MD5 (RFC 8760 §2.4). Over WebSocket
+    /// MD5 alone: JsSIP and SIP.js keep one challenge header of several, the last, and give up if it is not MD5.
+    /// `only_md5` says the same of another peer. Neither has an effect where MD5 is not allowed.
     pub fn challenges(&mut self, now: WallTime, flow: &Flow, stale: bool, only_md5: bool) -> Vec<String> {
         let nonce = self.maker.make(now, &self.realm, flow);
         let mut order = vec![Algorithm::Sha256];
         if self.allow_md5 {
             let web = matches!(flow.transport, Transport::Ws | Transport::Wss);
-            order.insert(usize::from(!web), Algorithm::Md5);
-            order.retain(|algorithm| !only_md5 || *algorithm == Algorithm::Md5);
+            order.push(Algorithm::Md5);
+            order.retain(|algorithm| !(only_md5 || web) || *algorithm == Algorithm::Md5);
         }
         let realm = crate::quoted(&self.realm);
         let line = |algorithm: &Algorithm| {

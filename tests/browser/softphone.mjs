@@ -1,0 +1,142 @@
+// Softphones that are not ours: a page of somebody else's origin with plain JsSIP or plain SIP.js on it, as npm has them. They
+// speak SIP over WebSocket to Hotseat and know nothing of it but a name and a secret.
+
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import { dirname, extname, join, normalize, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const modules = join(here, 'node_modules')
+
+/** JsSIP comes as CommonJS for bundlers; this is the smallest of them. */
+function bundle(entry) {
+  const found = new Map()
+  const visit = (file) => {
+    if (found.has(file)) return
+    const text = readFileSync(file, 'utf8')
+    const deps = {}
+    found.set(file, { text, deps })
+    if (extname(file) === '.json') return
+    for (const [, name] of text.matchAll(/require\(['"]([^'"]+)['"]\)/g)) {
+      deps[name] = resolved(file, name)
+      visit(deps[name])
+    }
+  }
+  visit(entry)
+  const body = [...found].map(([file, { text, deps }]) => {
+    const source = extname(file) === '.json' ? `module.exports = ${text}` : text
+    return `${JSON.stringify(file)}: [${JSON.stringify(deps)}, function (require, module, exports) {\n${source}\n}]`
+  })
+  return `const table = {${body.join(',\n')}}
+const made = {}
+const load = (file) => {
+  if (made[file]) return made[file].exports
+  const module = (made[file] = { exports: {} })
+  const [deps, make] = table[file]
+  make((name) => load(deps[name]), module, module.exports)
+  return module.exports
+}
+export default load(${JSON.stringify(entry)})`
+}
+
+/** As a browser's bundler would: the packages that stand in for node's own, and the browser's half of `debug`. */
+function resolved(from, name) {
+  const require = createRequire(from)
+  if (name === 'debug') return join(modules, 'debug/src/browser.js')
+  return require.resolve(name === 'events' ? 'events/' : name)
+}
+
+const PAGE = `<!doctype html><meta charset="utf-8"><title>A softphone</title><audio id="remote" autoplay></audio>
+<script type="module" src="/phone.js"></script>`
+
+/** Both libraries behind one face: `phone.start`, `phone.stop`; what happened is in `phone.events`. */
+const PHONE = `
+import JsSIP from '/jssip.js'
+import { Registerer, RegistererState, UserAgent } from '/sip.js/lib/index.js'
+
+const events = []
+const say = (what, detail) => events.push([what, String(detail ?? '')])
+let ua
+
+const kinds = {
+  jssip({ ws, domain, user, secret }) {
+    ua = new JsSIP.UA({
+      sockets: [new JsSIP.WebSocketInterface(ws)], uri: 'sip:' + user + '@' + domain,
+      authorization_user: user, password: secret, register_expires: 120, session_timers: false,
+    })
+    ua.on('connected', () => say('connected'))
+    ua.on('disconnected', () => say('disconnected'))
+    ua.on('registered', () => say('registered'))
+    ua.on('registrationFailed', (e) => say('refused', e.cause))
+    ua.start()
+    return async () => ua.stop()
+  },
+  sipjs({ ws, domain, user, secret }) {
+    ua = new UserAgent({
+      uri: UserAgent.makeURI('sip:' + user + '@' + domain), transportOptions: { server: ws },
+      authorizationUsername: user, authorizationPassword: secret, logLevel: 'error',
+      delegate: { onConnect: () => say('connected'), onDisconnect: () => say('disconnected') },
+    })
+    const registerer = new Registerer(ua, { expires: 120 })
+    registerer.stateChange.addListener((state) => {
+      if (state === RegistererState.Registered) say('registered')
+    })
+    ua.start().then(() => registerer.register({
+      requestDelegate: { onReject: (r) => say('refused', r.message.statusCode) },
+    }))
+    return async () => { await registerer.unregister(); await ua.stop() }
+  },
+}
+
+let stop
+globalThis.phone = {
+  events,
+  start(kind, account) { stop = kinds[kind](account) },
+  stop: () => stop(),
+}
+`
+
+/** Serves the page on an origin of its own; its address. */
+export async function serve() {
+  const jssip = bundle(createRequire(join(modules, 'x')).resolve('jssip'))
+  const own = { '/': ['text/html', PAGE], '/phone.js': ['text/javascript', PHONE], '/jssip.js': ['text/javascript', jssip] }
+  const server = createServer((request, response) => {
+    const path = new URL(request.url, 'http://x').pathname
+    const [type, text] = own[path] ?? file(path) ?? []
+    response.writeHead(type ? 200 : 404, { 'content-type': type ?? 'text/plain' })
+    response.end(text ?? 'nothing here')
+  })
+  await new Promise((ready) => server.listen(0, '127.0.0.1', ready))
+  // A name, not the address Hotseat has: another site, so that no cookie of ours could come along.
+  return { url: `http://localhost:${server.address().port}/`, close: () => server.close() }
+}
+
+function file(path) {
+  const full = normalize(join(modules, path))
+  if (!full.startsWith(join(modules, 'sip.js') + sep)) return undefined
+  try {
+    return ['text/javascript', readFileSync(full)]
+  } catch {
+    return undefined
+  }
+}
+
+/** Opens the page and waits until it can be spoken to. */
+export async function open(context, url) {
+  const page = await context.newPage()
+  await page.goto(url)
+  await page.waitForFunction(() => globalThis.phone)
+  return page
+}
+
+/** Waits until this happened so many times. */
+export async function until(page, what, count = 1) {
+  const seen = ([what, count]) => phone.events.filter(([e]) => e === what).length >= count
+  try {
+    await page.waitForFunction(seen, [what, count], { timeout: 15_000 })
+  } catch {
+    throw new Error(`no ${what}: ${JSON.stringify(await page.evaluate(() => phone.events))}`)
+  }
+}
