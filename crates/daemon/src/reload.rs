@@ -195,6 +195,7 @@ mod tests {
             default_number: None,
             max_calls,
             codecs: Vec::new(),
+            srtp: terms::Srtp::Off,
         }
     }
 

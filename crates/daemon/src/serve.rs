@@ -246,6 +246,8 @@ fn gateway_config(config: &Config, sockets: &Sockets) -> anyhow::Result<GatewayC
         calls_max: config.calls.calls_max,
         bindings_max: config.registration.bindings_max,
         digest_no_md5: config.security.digest_no_md5,
+        phone_srtp: config.phones.srtp,
+        phone_codecs: config.phones.codecs,
     })
 }
 

@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use terms::{
     Agent, CallId, CallRecord, Codecs, ConnectionId, DeviceId, Direction, EndReason, Flow, LegFigures, Now,
-    Pii, PortKind, Transport, Trunk, TrunkAddress, TrunkId,
+    Pii, PortKind, Srtp, Transport, Trunk, TrunkAddress, TrunkId,
 };
 
 /// How long an address may stay without any sign before the next one is tried.
@@ -148,7 +148,9 @@ impl Gateway {
         }
         headers.push(("Allow".to_owned(), b2bua::ALLOW.to_owned()));
         let contact_user = identity.number.as_ref().map_or("anonymous", |number| number.reveal()).to_owned();
-        let attempts = to.contacts.into_iter().map(|binding| Attempt {
+        let attempts =
+            to.contacts.into_iter().map(|binding| (self.phone_port(binding.flow.transport), binding));
+        let attempts = attempts.map(|((kind, codecs), binding)| Attempt {
             target: Target { flow: binding.flow, uri: binding.contact, route: binding.path },
             parties: Parties {
                 from: from.clone(),
@@ -158,8 +160,8 @@ impl Gateway {
                 max_forwards: incoming.max_forwards.saturating_sub(1),
             },
             headers: headers.clone(),
-            kind: PortKind::Rtp,
-            codecs: Codecs::default(),
+            kind,
+            codecs,
         });
         let order = Order {
             rounds: vec![attempts.collect()],
@@ -251,11 +253,17 @@ impl Gateway {
             incoming.request.has_sdp().then(|| bytes::Bytes::copy_from_slice(incoming.request.body()));
         let (a, b) = (context.a, context.b);
         self.begin_context(now, call, context);
+        let (a_kind, a_codecs) = match incoming.caller {
+            Caller::Trunk(trunk) => {
+                self.directory.trunk(trunk).map_or((PortKind::Rtp, Codecs::default()), trunk_port)
+            }
+            Caller::Device(_) => self.phone_port(incoming.flow.transport),
+        };
         let start = Start {
             invite: incoming.key,
             source: incoming.flow.peer.ip(),
-            a_kind: PortKind::Rtp,
-            a_codecs: Codecs::default(),
+            a_kind,
+            a_codecs,
             offer: offer.filter(|sdp| !sdp.is_empty()),
             order,
             record,
@@ -303,6 +311,17 @@ impl Gateway {
         if self.limits.trunk_calls(trunk) < max { Ok(()) } else { Err(EndReason::OverLimit) }
     }
 
+    /// How media goes to whoever speaks SIP over this transport: over a WebSocket it is a browser.
+    fn phone_port(&self, transport: Transport) -> (PortKind, Codecs) {
+        let kind = match (transport, self.config.phone_srtp) {
+            (Transport::Ws | Transport::Wss, _) => return (PortKind::WebRtc, Codecs::default()),
+            (Transport::Tls, srtp) => srtp.port(),
+            (Transport::Udp | Transport::Tcp, Srtp::Require) => PortKind::Srtp,
+            (Transport::Udp | Transport::Tcp, _) => PortKind::Rtp,
+        };
+        (kind, self.config.phone_codecs)
+    }
+
     /// The way to an address of a trunk: for UDP it is there, a stream is asked for when something is sent on it.
     fn trunk_flow(&mut self, address: &TrunkAddress) -> Option<Flow> {
         let to = address.address;
@@ -334,6 +353,10 @@ impl Gateway {
     }
 }
 
+fn trunk_port(trunk: &Trunk) -> (PortKind, Codecs) {
+    (trunk.srtp.port(), Codecs::new(&trunk.codecs))
+}
+
 fn trunk_attempt(
     trunk: &Trunk,
     address: &TrunkAddress,
@@ -359,6 +382,7 @@ fn trunk_attempt(
         }
     }
     let contact_user = identity.number.as_ref().map_or("anonymous", |number| number.reveal()).to_owned();
+    let (kind, codecs) = trunk_port(trunk);
     Attempt {
         target: Target { flow, uri: format!("sip:{number}@{host}{transport}"), route: Vec::new() },
         parties: Parties {
@@ -369,8 +393,8 @@ fn trunk_attempt(
             max_forwards: incoming.max_forwards.saturating_sub(1),
         },
         headers,
-        kind: PortKind::Rtp,
-        codecs: Codecs::new(&trunk.codecs),
+        kind,
+        codecs,
     }
 }
 

@@ -9,9 +9,9 @@ use sip::ua::{Expired, Local, Received, Timers, Ua, UaConfig};
 use std::collections::VecDeque;
 use std::time::Duration;
 use terms::{
-    Activity, AgentId, Audience, Binding, BrowserFlow, CallId, DeviceId, DirectoryChange, EndReason, Flow,
-    Instant, Login, MediaCommand, MediaEvent, Notice, Now, PhoneState, StoreError, StoreTicket, StoreWrite,
-    TakeoverPolicy, WallTime, WhyClosed,
+    Activity, AgentId, Audience, Binding, BrowserFlow, CallId, Codecs, DeviceId, DirectoryChange, EndReason,
+    Flow, Instant, Login, MediaCommand, MediaEvent, Notice, Now, PhoneState, Srtp, StoreError, StoreTicket,
+    StoreWrite, TakeoverPolicy, WallTime, WhyClosed,
 };
 
 mod auth;
@@ -122,6 +122,11 @@ pub struct GatewayConfig {
     pub bindings_max: usize,
     /// Offer only SHA-256, refuse MD5 (SPEC G2).
     pub digest_no_md5: bool,
+    /// How the voice of desk phones travels. `Offer` holds for phones that speak SIP over TLS: on an open wire the key
+    /// in the description would be as good as none.
+    pub phone_srtp: Srtp,
+    /// What desk phones may be offered, preferred first; empty: everything.
+    pub phone_codecs: Codecs,
 }
 
 /// How a phone stands, for lists.

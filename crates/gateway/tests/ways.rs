@@ -239,3 +239,59 @@ fn a_record_that_found_the_store_busy_is_written_later() {
     assert_eq!(t.last_record().end, Some(EndReason::HungUpByCaller));
     assert_eq!(t.records.iter().filter(|record| record.ended.is_some()).count(), 1);
 }
+
+#[test]
+fn how_media_goes_follows_from_how_the_phone_came_and_what_was_configured() {
+    let offered = |srtp: Srtp, transport: Transport| {
+        let mut config = config();
+        config.phone_srtp = srtp;
+        config.phone_codecs = Codecs::new(&[CodecName::G722]);
+        config.locals.push(Local { transport, bound: address(HERE), advertised: address(HERE) });
+        let mut t = Table::with(config);
+        let flow = Flow { transport, connection: ConnectionId(2), ..udp("203.0.113.17:40000") };
+        let flow = if transport == Transport::Udp { udp("203.0.113.17:40000") } else { flow };
+        let request = |cseq: u32, authorization: &str| {
+            format!(
+                "REGISTER sip:hotseat.test SIP/2.0\r\nVia: SIP/2.0/{} 203.0.113.17:40000;branch=z9hG4bKm{cseq}\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:desk-17@hotseat.test>;tag=t\r\nTo: <sip:desk-17@hotseat.test>\r\n\
+                 Call-ID: media\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:desk-17@203.0.113.17:40000>\r\n\
+                 {authorization}Content-Length: 0\r\n\r\n",
+                transport.via_token()
+            )
+        };
+        t.receive(flow, &request(1, ""));
+        let challenge = t.one(flow);
+        t.receive(
+            flow,
+            &request(2, &answer_challenge(&challenge, "desk-17", "REGISTER", "sip:hotseat.test")),
+        );
+        assert_eq!(t.heads(flow), ["200"]);
+        t.login(seated(1, 1, 1, 17));
+        t.trunk_invites("2001", OFFER);
+        t.media.iter().find_map(|command| match command {
+            MediaCommand::Offer { to_kind, to_codecs, .. } => Some((*to_kind, *to_codecs)),
+            _ => None,
+        })
+    };
+    let phone = |kind| Some((kind, Codecs::new(&[CodecName::G722])));
+    assert_eq!(offered(Srtp::Off, Transport::Tls), phone(PortKind::Rtp));
+    assert_eq!(offered(Srtp::Offer, Transport::Tls), phone(PortKind::OptionalSrtp));
+    assert_eq!(offered(Srtp::Offer, Transport::Udp), phone(PortKind::Rtp), "the key would be there to read");
+    assert_eq!(offered(Srtp::Require, Transport::Udp), phone(PortKind::Srtp));
+    assert_eq!(offered(Srtp::Off, Transport::Wss), Some((PortKind::WebRtc, Codecs::default())));
+}
+
+#[test]
+fn a_trunk_is_offered_what_it_was_configured_for() {
+    let mut t = Table::new();
+    let row = Trunk { srtp: Srtp::Require, codecs: vec![CodecName::Pcmu, CodecName::Pcma], ..trunk() };
+    t.input(Input::Directory(DirectoryChange::Trunk(row)));
+    let phone = t.register("desk-17", "203.0.113.17:5060");
+    t.login(seated(1, 1, 1, 17));
+    t.device_invites("desk-17", phone, "06912345", OFFER);
+    let offer = t.media.iter().find_map(|command| match command {
+        MediaCommand::Offer { to_kind, to_codecs, .. } => Some((*to_kind, *to_codecs)),
+        _ => None,
+    });
+    assert_eq!(offer, Some((PortKind::Srtp, Codecs::new(&[CodecName::Pcmu, CodecName::Pcma]))));
+}

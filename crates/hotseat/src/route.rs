@@ -98,5 +98,7 @@ fn machine(config: &Config) -> Gateway {
         calls_max: config.calls.calls_max,
         bindings_max: config.registration.bindings_max,
         digest_no_md5: config.security.digest_no_md5,
+        phone_srtp: config.phones.srtp,
+        phone_codecs: config.phones.codecs,
     })
 }

@@ -1,6 +1,6 @@
 //! Who and what exists: agents, devices, trunks. The core keeps these in memory and is told of changes.
 
-use crate::{AgentId, DeviceId, Transport, TrunkId};
+use crate::{AgentId, DeviceId, Srtp, Transport, TrunkId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -143,7 +143,10 @@ pub struct Trunk {
     pub default_number: Option<String>,
     /// Calls at once, both directions together; 0 refuses all.
     pub max_calls: u32,
+    /// What may be offered to it, preferred first.
     pub codecs: Vec<CodecName>,
+    #[serde(default)]
+    pub srtp: Srtp,
 }
 
 /// What changed in the directory; applying one twice changes nothing.

@@ -28,7 +28,7 @@ pub use end::EndReason;
 pub use flow::{BrowserAdmission, BrowserFlow, ConnectionId, Flow, FlowParseError, Transport, WhyClosed};
 pub use ids::{AgentId, CallId, DeviceId, Epoch, LoginId, StoreTicket, TrunkId};
 pub use login::{Login, LoginEnd, LoginEndReason, Place, TakeoverPolicy};
-pub use media::{Leg, LegFigures, MediaCommand, MediaEvent, MediaFailure, PortKind, Quality, Turn};
+pub use media::{Leg, LegFigures, MediaCommand, MediaEvent, MediaFailure, PortKind, Quality, Srtp, Turn};
 pub use notice::{Activity, Audience, Notice, PhoneState};
 pub use pii::{Pii, Secret};
 pub use record::{CallRecord, Direction};

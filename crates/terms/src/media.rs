@@ -41,6 +41,30 @@ pub enum PortKind {
     WebRtc,
 }
 
+/// Whether the voice of phones or of a trunk is encrypted, with keys in the description (SDES, RFC 4568).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Srtp {
+    /// Never offered. What a peer offers encrypted is taken all the same.
+    #[default]
+    Off,
+    /// Offered without insisting (RFC 8643): a peer that cannot goes on in the clear.
+    Offer,
+    /// Offered and nothing else: a peer that cannot gets no call from us.
+    Require,
+}
+
+impl Srtp {
+    /// The port a leg gets by it.
+    pub fn port(self) -> PortKind {
+        match self {
+            Srtp::Off => PortKind::Rtp,
+            Srtp::Offer => PortKind::OptionalSrtp,
+            Srtp::Require => PortKind::Srtp,
+        }
+    }
+}
+
 /// Numbers the offers and answers of one call, so that a late `Sdp` is not taken for another's.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Turn(pub u32);

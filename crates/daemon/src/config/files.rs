@@ -2,13 +2,13 @@
 //! readers of their own.
 
 use super::read::{ConfigError, ConfigErrors, Section, Source};
-use super::{Calls, Config, Listen, Registration, Security, TlsFiles};
+use super::{Calls, Config, Listen, Phones, Registration, Security, TlsFiles};
 use super::{dialplan, security, trunks};
 use gateway::DialPlan;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use terms::{Transport, Trunk};
+use terms::{Codecs, Transport, Trunk};
 
 const ADDRESS: &str = "an address with a port, for example \"192.0.2.1:5060\" or \"[2001:db8::1]:5060\"";
 /// A day: nobody means a longer registration or ring time, and sums stay far from overflow.
@@ -200,6 +200,16 @@ fn gateway(
         };
         calls.finish();
     }
+    if let Some(mut phones) = top.section("phones") {
+        let d = Phones::default();
+        config.phones = Phones {
+            srtp: super::srtp(&mut phones).unwrap_or(d.srtp),
+            codecs: phones
+                .texts("codecs")
+                .map_or(d.codecs, |words| Codecs::new(&super::codecs(&phones, words))),
+        };
+        phones.finish();
+    }
     top.finish();
     config
 }
@@ -388,6 +398,24 @@ mod tests {
         assert_eq!(config.realm, "sip.example.com");
         assert_eq!(config.data_dir, dir.join("data"));
         assert_eq!(config.drain_max, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn encryption_and_codecs_are_read_for_phones_and_trunks() {
+        let phones = "[phones]\nsrtp = \"require\"\ncodecs = [\"g722\", \"PCMA\"]\n";
+        let trunk = "[[trunk]]\nname = \"main\"\naddresses = [\"192.0.2.1:5060\"]\nsrtp = \"offer\"\n";
+        let text = format!("{GOOD}{phones}");
+        let dir = folder("srtp", &[("gateway.toml", text.as_str()), ("trunks.toml", trunk)]);
+        let config = Config::load(&dir).unwrap_or_else(|e| panic!("{e}"));
+        use terms::{CodecName, Srtp};
+        assert_eq!(config.phones.srtp, Srtp::Require);
+        assert_eq!(config.phones.codecs, Codecs::new(&[CodecName::G722, CodecName::Pcma]));
+        assert_eq!(config.trunks.first().map(|t| t.srtp), Some(Srtp::Offer));
+        let text = format!("{GOOD}[phones]\nsrtp = \"maybe\"\ncodecs = [\"G729\"]\n");
+        let bad =
+            Config::load(&folder("srtp-bad", &[("gateway.toml", text.as_str())])).unwrap_err().to_string();
+        assert!(bad.contains("gateway.toml:5:") && bad.contains("\"require\""), "{bad}");
+        assert!(bad.contains("gateway.toml:6:") && bad.contains("\"G729\" is no codec"), "{bad}");
     }
 
     #[test]

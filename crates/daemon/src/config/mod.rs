@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use terms::{TakeoverPolicy, Trunk};
+use terms::{CodecName, Codecs, Srtp, TakeoverPolicy, Trunk};
 
 /// Everything a running Hotseat was told.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +43,7 @@ pub struct Config {
     pub drain_max: Duration,
     pub registration: Registration,
     pub calls: Calls,
+    pub phones: Phones,
     pub trunks: Vec<Trunk>,
     pub dial_plan: DialPlan,
     pub security: Security,
@@ -81,6 +82,14 @@ pub struct Calls {
     /// How long a trunk's address that said 100 may take to ring before the next one is tried.
     pub progress_max: Duration,
     pub calls_max: usize,
+}
+
+/// How desk phones speak, as far as we decide it. Browsers are always encrypted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Phones {
+    pub srtp: Srtp,
+    /// What may be offered to them, preferred first; empty: everything.
+    pub codecs: Codecs,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -145,6 +154,7 @@ impl Config {
             drain_max: Duration::from_secs(5),
             registration: Registration::default(),
             calls: Calls::default(),
+            phones: Phones::default(),
             trunks: Vec::new(),
             dial_plan: DialPlan::default(),
             security: Security::default(),
@@ -175,6 +185,32 @@ impl Default for Registration {
             bindings_max: 200_000,
         }
     }
+}
+
+impl Default for Phones {
+    fn default() -> Phones {
+        Phones { srtp: Srtp::Offer, codecs: Codecs::default() }
+    }
+}
+
+/// `srtp = "off"`, `"offer"` or `"require"`.
+fn srtp(s: &mut read::Section<'_>) -> Option<Srtp> {
+    s.word("srtp", &[("off", Srtp::Off), ("offer", Srtp::Offer), ("require", Srtp::Require)])
+}
+
+/// Names of codecs, in the order of preference.
+fn codecs(s: &read::Section<'_>, words: Vec<(String, usize)>) -> Vec<CodecName> {
+    let named = |(word, at): (String, usize)| match word.to_ascii_uppercase().as_str() {
+        "PCMA" => Some(CodecName::Pcma),
+        "PCMU" => Some(CodecName::Pcmu),
+        "G722" => Some(CodecName::G722),
+        "OPUS" => Some(CodecName::Opus),
+        _ => {
+            s.error(at, format!("\"{word}\" is no codec we speak; use PCMA, PCMU, G722 or OPUS."));
+            None
+        }
+    };
+    words.into_iter().filter_map(named).collect()
 }
 
 impl Default for Calls {

@@ -41,7 +41,7 @@ pub(super) fn read(source: &Source) -> Vec<Trunk> {
         };
         let codecs = match s.texts("codecs") {
             None => vec![CodecName::Pcma, CodecName::Pcmu, CodecName::G722],
-            Some(words) => words.into_iter().filter_map(|(word, at)| codec(&s, &word, at)).collect(),
+            Some(words) => super::codecs(&s, words),
         };
         trunks.push(Trunk {
             id: TrunkId(i as u64),
@@ -52,23 +52,12 @@ pub(super) fn read(source: &Source) -> Vec<Trunk> {
             default_number: s.text("default_number").map(|(n, _)| n),
             max_calls: s.number("max_calls", 0, 1_000_000).unwrap_or(100) as u32,
             codecs,
+            srtp: super::srtp(&mut s).unwrap_or_default(),
         });
         s.finish();
     }
     top.finish();
     trunks
-}
-
-fn codec(s: &Section<'_>, word: &str, at: usize) -> Option<CodecName> {
-    match word.to_ascii_uppercase().as_str() {
-        "PCMA" => Some(CodecName::Pcma),
-        "PCMU" => Some(CodecName::Pcmu),
-        "G722" => Some(CodecName::G722),
-        _ => {
-            s.error(at, format!("\"{word}\" is no codec for a trunk; use PCMA, PCMU or G722."));
-            None
-        }
-    }
 }
 
 /// `[transport:]address:port`.

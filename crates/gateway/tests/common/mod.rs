@@ -69,6 +69,8 @@ pub fn config() -> GatewayConfig {
         calls_max: 1000,
         bindings_max: 1000,
         digest_no_md5: false,
+        phone_srtp: terms::Srtp::Off,
+        phone_codecs: terms::Codecs::default(),
     }
 }
 
@@ -107,6 +109,7 @@ pub fn trunk() -> Trunk {
         default_number: Some("+496920000".into()),
         max_calls: 10,
         codecs: vec![CodecName::Pcma],
+        srtp: terms::Srtp::Off,
     }
 }
 pub fn seated(id: u64, agent: u64, epoch: u64, device: u64) -> Login {

@@ -39,6 +39,7 @@ pub fn config(data_dir: PathBuf, base_port: Option<u16>) -> Config {
         default_number: Some("+4969000000".into()),
         max_calls: 100,
         codecs: vec![CodecName::Pcma, CodecName::Pcmu, CodecName::G722],
+        srtp: terms::Srtp::Off,
     }];
     let rule = |prefix: &str, strip, add: &str| Rule {
         prefix: prefix.into(),

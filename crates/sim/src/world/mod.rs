@@ -136,6 +136,8 @@ impl World {
             calls_max: 1_000,
             bindings_max: 1_000,
             digest_no_md5: false,
+            phone_srtp: terms::Srtp::Off,
+            phone_codecs: terms::Codecs::default(),
         };
         let media = Machine::new(MediaConfig::new(GATEWAY_IP), chance.key());
         let mut inner = Inner {
@@ -313,6 +315,7 @@ impl Inner {
             default_number: Some("+4969100".into()),
             max_calls: 100,
             codecs: vec![terms::CodecName::Pcmu, terms::CodecName::Pcma],
+            srtp: terms::Srtp::Off,
         };
         for n in 1..=addresses.max(1) {
             let ip = IpAddr::V4(Ipv4Addr::new(203, 0, 113, n));
