@@ -1,10 +1,11 @@
 // The phonebar against a running Hotseat: a real Chromium with a microphone that plays a known tone registers, tests
 // itself, calls a number that echoes, and hears that very tone come back, over a lost line and a reload too.
 //
-// HOTSEAT_E2E='{"base":"https://127.0.0.1:8443","username":"bea","password":"…","echo":"069100"}' node phone.mjs
+// node phone.mjs starts a development world of its own (the program of the debug build; HOTSEAT= names another).
+// HOTSEAT_E2E='{"base":"https://127.0.0.1:8443","username":"bea","password":"…","echo":"069100"}' names a running one.
 //   echo         a number that answers and sends back what it hears
 //   peer         instead of an echo: a number that plays this tone, in Hz, {"number":"069200","hz":700}
-//   shots        a folder for screenshots
+//   shots        a folder (or SHOTS=) for screenshots
 // ONLY=word runs what has the word in its name (after the login).
 
 import assert from 'node:assert/strict'
@@ -13,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { launch, person, report, watchConsole } from './browser.mjs'
+import { startWorld } from './devworld.mjs'
 import { answerQuestion, CONNECTION_LOST, enterCredentials, logOut, outcome, waitForState } from './e2e.mjs'
 
 /** Between two bins of any tone that the world plays by itself, and inside what every codec carries. */
@@ -131,7 +133,14 @@ export async function hangUp(page) {
 }
 
 async function main() {
-  const config = JSON.parse(process.env.HOTSEAT_E2E ?? '{}')
+  let world = null
+  let config
+  if (process.env.HOTSEAT_E2E) config = JSON.parse(process.env.HOTSEAT_E2E)
+  else {
+    world = await startWorld()
+    const { login, password, extension } = world.agent('webrtc')
+    config = { base: world.base, username: login, password, extension, echo: '069100', shots: process.env.SHOTS }
+  }
   const { base, username, password, echo, peer } = config
   if (!base || !username || !password || !(echo || peer)) {
     console.error('HOTSEAT_E2E must be JSON with base, username, password and echo; see the top of this file.')
@@ -217,6 +226,17 @@ async function main() {
       await shoot('after-reload')
       await hangUp(page)
     })
+    if (world) await step('is called by the trunk, answers, and hears it', async () => {
+      world.say(`call ${config.extension}`)
+      await waitForState(page, 'Ringing')
+      await page.keyboard.press('Alt+a')
+      await waitForState(page, 'In call')
+      await page.waitForTimeout(1_000)
+      const found = await heard(page)
+      console.log(`#   the trunk's tone: ${found.hz.toFixed(0)} Hz, ${(found.share * 100).toFixed(0)} % of what is heard`)
+      assert.ok(found.share > 0.5 && found.rms > 0.003 && Math.abs(found.hz - TONE_HZ) > 12, JSON.stringify(found))
+      await hangUp(page)
+    })
     await step('a second tab says that another one has the audio, and takes it with the call', async () => {
       await call(page, number)
       await hears(page, hz)
@@ -238,8 +258,11 @@ async function main() {
     })
   } finally {
     await one.close()
+    await world?.stop()
   }
-  return out.end()
+  const code = out.end()
+  if (code !== 0 && world && process.env.LOG) console.error(world.log())
+  return code
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await main())
