@@ -151,9 +151,9 @@ export async function startMock(scenario = {}) {
         })
       }
       case 'POST /api/sip/take':
+        if (state.owner !== null && state.owner !== body.tab) push({ type: 'tab_lost', tab: state.owner })
         state.owner = body.tab
-        push({ type: 'tab_lost', tab: body.tab })
-        return send(response, 204, null)
+        return send(response, 200, { owner: true })
       case 'DELETE /api/login':
         state.session = null
         return send(response, 204, null, { 'set-cookie': 'hotseat=; Path=/; Max-Age=0' })

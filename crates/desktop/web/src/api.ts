@@ -140,8 +140,8 @@ export type Frame = { seq?: number } & (
   | { type: 'audio'; silent: boolean; from_agent: boolean }
   | { type: 'phone_unreachable' }
   | { type: 'phone_back' }
-  /** Another tab of this browser has taken the audio. */
-  | { type: 'tab_lost'; tab?: string | null }
+  /** This tab has the audio no more: another one of the same login has taken it. */
+  | { type: 'tab_lost'; tab: string }
   | { type: 'snapshot'; phones: Phone[] }
   | { type: 'ping' }
 )

@@ -122,9 +122,9 @@ test('another tab has the audio: nothing is opened; taking over opens it', async
 test('the tab that loses the audio lets go of the line without hanging up', async () => {
   const w = await world()
   w.softphone.answer(w.phone().rings('+49'))
-  w.softphone.tabLost('tab-1')
-  expect(w.view().stage).toBe('here')
   w.softphone.tabLost('tab-2')
+  expect(w.view().stage).toBe('here')
+  w.softphone.tabLost('tab-1')
   expect(w.view().stage).toBe('elsewhere')
   expect(w.phone().stopped).toEqual({ hangUp: false })
   expect(sessionStorage.getItem('hotseat-calls')).toBeNull()

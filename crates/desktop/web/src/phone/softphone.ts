@@ -182,10 +182,9 @@ export class Softphone {
     this.settle()
   }
 
-  /** The server says that a tab has taken the audio. */
-  tabLost(tab: string | null | undefined): void {
-    if (tab !== this.tab && this.view.stage === 'here') this.leave()
-    else if (tab === this.tab && this.view.stage !== 'here') void this.join()
+  /** The server says which tab has the audio no more. */
+  tabLost(tab: string): void {
+    if (tab === this.tab && this.view.stage === 'here') this.leave()
   }
 
   /** «Take over here». */
