@@ -24,8 +24,8 @@ pub struct Account<'a> {
     pub domain: &'a str,
     pub server: &'a str,
     pub transport: &'a str,
-    /// SDES-SRTP or no call.
-    pub encrypted: bool,
+    /// `srtp` (SDES where the other side can), `srtp-mand` (or no call), empty (none).
+    pub mediaenc: &'a str,
     /// `auto` answers at once; `manual` rings until `answer()`.
     pub answer: &'a str,
 }
@@ -73,7 +73,11 @@ impl Baresip {
             srv = account.server,
             t = account.transport,
             a = account.answer,
-            e = if account.encrypted { ";mediaenc=srtp-mand" } else { "" },
+            e = if account.mediaenc.is_empty() {
+                String::new()
+            } else {
+                format!(";mediaenc={}", account.mediaenc)
+            },
         );
         std::fs::write(folder.join("config"), config).expect("the phone's configuration");
         std::fs::write(folder.join("accounts"), line).expect("the phone's account");

@@ -7,9 +7,9 @@ use crate::rtp::Endpoint;
 use crate::sipp::{Run, Sipp, callee, caller, refused};
 use std::time::Duration;
 
-const TALK_MS: u32 = 4000;
+pub const TALK_MS: u32 = 4000;
 
-fn trunk_calls(hotseat: &Hotseat, scenario: &str, number: &str, media: u16) -> Sipp {
+pub fn trunk_calls(hotseat: &Hotseat, scenario: &str, number: &str, media: u16) -> Sipp {
     Sipp::start(
         &hotseat.folder,
         &Run {
@@ -23,7 +23,7 @@ fn trunk_calls(hotseat: &Hotseat, scenario: &str, number: &str, media: u16) -> S
     )
 }
 
-fn trunk_waits(hotseat: &Hotseat, media: u16) -> Sipp {
+pub fn trunk_waits(hotseat: &Hotseat, media: u16) -> Sipp {
     let sipp = trunk_calls(hotseat, &callee(), "waits", media);
     // SIPp says nothing when it listens; its port is taken then.
     let listening = eventually(Duration::from_secs(5), || std::net::UdpSocket::bind(hotseat.trunk).is_err());
@@ -32,7 +32,7 @@ fn trunk_waits(hotseat: &Hotseat, media: u16) -> Sipp {
 }
 
 /// Both heard what the other played, nearly all of it, and nothing else.
-fn assert_both_heard(phone_heard: &[i16], trunk_plays: &[i16], trunk_heard: &[i16], phone_plays: &[i16]) {
+pub fn assert_both_heard(phone_heard: &[i16], trunk_plays: &[i16], trunk_heard: &[i16], phone_plays: &[i16]) {
     let at_phone = (speaking_ms(phone_heard), share_heard(trunk_plays, phone_heard));
     let at_trunk = (speaking_ms(trunk_heard), share_heard(phone_plays, trunk_heard));
     assert!(at_phone.0 > 2500 && at_phone.1 > 0.85, "the phone heard {at_phone:?} (ms, share)");

@@ -14,6 +14,18 @@ pub fn phone(hotseat: &Hotseat, name: &str, answer: &str, plays: &[i16]) -> Bare
 }
 
 pub fn phone_over(hotseat: &Hotseat, name: &str, answer: &str, plays: &[i16], transport: &str) -> Baresip {
+    phone_with(hotseat, name, answer, plays, transport, "")
+}
+
+/// A phone that keeps its signalling to itself, and its sound too as far as `mediaenc` says.
+pub fn phone_with(
+    hotseat: &Hotseat,
+    name: &str,
+    answer: &str,
+    plays: &[i16],
+    transport: &str,
+    mediaenc: &str,
+) -> Baresip {
     hotseat.add_phone(name, SECRET);
     // The running gateway reads what the command line added within a tenth of a second.
     std::thread::sleep(Duration::from_millis(400));
@@ -25,7 +37,7 @@ pub fn phone_over(hotseat: &Hotseat, name: &str, answer: &str, plays: &[i16], tr
             domain: DOMAIN,
             server: &(if transport == "tls" { hotseat.sip_tls } else { hotseat.sip }).to_string(),
             transport,
-            encrypted: transport == "tls",
+            mediaenc,
             answer,
         },
         plays,
