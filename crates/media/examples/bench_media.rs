@@ -4,6 +4,7 @@
 //! `bench_media [--runs N]`
 
 use media::codec::{Encoder, Kind};
+use media::srtp::{GROWTH_MAX, Keys, Sealer, Suite};
 use media::{Machine, MediaConfig, SocketOp};
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -20,17 +21,24 @@ const PER_SECOND: f64 = 50.0;
 /// Room behind a packet, as the workers give it.
 const BUFFER: usize = 1536;
 
+/// One leg: what it speaks, and whether its packets are encrypted (SRTP with AES-CM, as a browser's are).
+#[derive(Clone, Copy)]
 struct Side {
     name: &'static str,
     kind: Kind,
     pt: u8,
-    formats: &'static str,
+    srtp: bool,
 }
 
-const PCMU: Side = Side { name: "pcmu", kind: Kind::Pcmu, pt: 0, formats: "0" };
-const PCMA: Side = Side { name: "pcma", kind: Kind::Pcma, pt: 8, formats: "8" };
-const G722: Side = Side { name: "g722", kind: Kind::G722, pt: 9, formats: "9" };
-const OPUS: Side = Side { name: "opus", kind: Kind::Opus, pt: 111, formats: "111" };
+const PCMU: Side = Side { name: "pcmu", kind: Kind::Pcmu, pt: 0, srtp: false };
+const PCMA: Side = Side { name: "pcma", kind: Kind::Pcma, pt: 8, srtp: false };
+const G722: Side = Side { name: "g722", kind: Kind::G722, pt: 9, srtp: false };
+const OPUS: Side = Side { name: "opus", kind: Kind::Opus, pt: 111, srtp: false };
+const PCMU_SRTP: Side = Side { name: "pcmu srtp", srtp: true, ..PCMU };
+const OPUS_SRTP: Side = Side { name: "opus srtp", srtp: true, ..OPUS };
+
+/// The key of every encrypted leg: the bytes 0 to 29.
+const INLINE: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
 
 fn main() {
     let mut args = std::env::args().skip(1);
@@ -42,9 +50,16 @@ fn main() {
             other => panic!("unknown option {other}; see the first lines of this file"),
         }
     }
-    for (a, b) in
-        [(&PCMU, &PCMU), (&PCMU, &PCMA), (&OPUS, &PCMU), (&OPUS, &PCMA), (&OPUS, &G722), (&G722, &PCMU)]
-    {
+    let pairs = [
+        (&PCMU, &PCMU),
+        (&PCMU_SRTP, &PCMU),
+        (&PCMA, &PCMU),
+        (&OPUS, &PCMU),
+        (&OPUS_SRTP, &PCMU),
+        (&OPUS, &G722),
+        (&G722, &PCMU),
+    ];
+    for (a, b) in pairs {
         let coded =
             a.kind != b.kind && [a.kind, b.kind].iter().any(|k| !matches!(k, Kind::Pcmu | Kind::Pcma));
         let (calls, packets) = if coded { (CODED_CALLS, CODED_PACKETS) } else { (CALLS, PACKETS) };
@@ -76,18 +91,32 @@ fn run(a: &Side, b: &Side, calls: u64, packets: u32) -> f64 {
     let voices = [voice(a, b), voice(b, a)];
     let mut buf = [0u8; BUFFER];
     let mut used = Duration::ZERO;
+    let keys =
+        Keys::of_bytes(Suite::AesCm128HmacSha1_80, &(0..30).collect::<Vec<u8>>()).expect("thirty bytes");
+    let mut sealer = Sealer::new(&keys);
+    let mut packet = |side: &Side, leg: u8, n: u32, payload: &[u8]| {
+        let mut p = vec![0x80, side.pt];
+        p.extend((n as u16).to_be_bytes());
+        p.extend((n * side.kind.clock() / 50).to_be_bytes());
+        p.extend([leg; 4]);
+        p.extend(payload);
+        if side.srtp {
+            let len = p.len();
+            p.resize(len + GROWTH_MAX, 0);
+            let len = sealer.seal_rtp(&mut p, len).expect("it is RTP");
+            p.truncate(len);
+        }
+        p
+    };
     for n in 0..packets {
+        // Made once for all calls, and not counted.
+        let sent = [(a, 1u8, 0), (b, 2, 1)]
+            .map(|(side, leg, at)| packet(side, leg, n, &voices[at][n as usize % voices[at].len()]));
         let before = processor_time();
         for (call, (port_a, port_b)) in (1..=calls).zip(&ports) {
-            for (side, port, leg, voice) in [(a, *port_a, 1, &voices[0]), (b, *port_b, 2, &voices[1])] {
-                let payload = &voice[n as usize % voice.len()];
-                let len = 12 + payload.len();
-                buf[..2].copy_from_slice(&[0x80, side.pt]);
-                buf[2..4].copy_from_slice(&(n as u16).to_be_bytes());
-                buf[4..8].copy_from_slice(&(n * side.kind.clock() / 50).to_be_bytes());
-                buf[8..12].copy_from_slice(&[leg; 4]);
-                buf[12..len].copy_from_slice(payload);
-                black_box(m.received(now, port, at(call, leg), &mut buf, len));
+            for (bytes, port, leg) in [(&sent[0], *port_a, 1), (&sent[1], *port_b, 2)] {
+                buf[..bytes.len()].copy_from_slice(bytes);
+                black_box(m.received(now, port, at(call, leg), &mut buf, bytes.len()));
                 while let Some(more) = m.poll_transmit() {
                     black_box(more);
                 }
@@ -106,10 +135,16 @@ fn run(a: &Side, b: &Side, calls: u64, packets: u32) -> f64 {
 fn up(m: &mut Machine, now: Instant, call: u64, a: (&Side, SocketAddr), b: (&Side, SocketAddr)) {
     let sdp = |(side, at): (&Side, SocketAddr)| {
         format!(
-            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP {}\r\n\
-             a=rtpmap:111 opus/48000/2\r\n",
+            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/{}AVP {}\r\n\
+             a=rtpmap:111 opus/48000/2\r\n{}",
             at.port(),
-            side.formats,
+            if side.srtp { "S" } else { "" },
+            side.pt,
+            if side.srtp {
+                format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{INLINE}\r\n")
+            } else {
+                String::new()
+            },
             ip = at.ip()
         )
     };
@@ -123,7 +158,7 @@ fn up(m: &mut Machine, now: Instant, call: u64, a: (&Side, SocketAddr), b: (&Sid
             from: Leg::A,
             sdp: sdp(a).into(),
             source: source_a,
-            to_kind: PortKind::Rtp,
+            to_kind: if b.0.srtp { PortKind::Srtp } else { PortKind::Rtp },
             to_codecs: Default::default(),
         },
     );

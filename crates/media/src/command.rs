@@ -219,7 +219,7 @@ pub(crate) fn apply(
 
 /// The first meaning of a number stays.
 fn put(leg: &mut LegState, paths: &[Path]) {
-    leg.coded = paths.iter().any(code::needs_coder);
+    leg.coded = paths.iter().find(|p| p.arrives.codec.is_voice()).is_some_and(code::needs_coder);
     for path in paths {
         if let Some(place) = leg.routes.get_mut(usize::from(path.arrives.pt))
             && place.pt == NO_ROUTE
@@ -229,7 +229,8 @@ fn put(leg: &mut LegState, paths: &[Path]) {
                 codec: path.arrives.codec,
                 clock: path.arrives.clock,
                 to_clock: path.leaves.clock,
-                coded: !path.is_relay(),
+                changed: !path.is_relay(),
+                coded: code::needs_coder(path),
             };
         }
     }

@@ -21,7 +21,12 @@ impl Machine {
         let slot = self.slot_of(id).unwrap_or_else(|| self.begin(id));
         let caller = Owner { slot, leg: Leg::A };
         self.provide(now, caller, offer.kind())?;
-        if self.calls.get_mut(slot as usize).and_then(Option::as_mut).is_some_and(|c| offer.restarted(&c.a.history)) {
+        if self
+            .calls
+            .get_mut(slot as usize)
+            .and_then(Option::as_mut)
+            .is_some_and(|c| offer.restarted(&c.a.history))
+        {
             self.restart(now, caller);
         }
         let ours = self.ours(caller, offer.kind())?;

@@ -34,13 +34,15 @@ pub struct Route {
     pub clock: u32,
     /// And of what it becomes.
     pub to_clock: u32,
-    /// Not relayed as it is but said again in the other leg's codec or clock.
+    /// More than the number changes: the law, a digit's duration, or the whole voice.
+    pub changed: bool,
+    /// The voice is decoded and said again in the other leg's codec.
     pub coded: bool,
 }
 
 impl Route {
     pub const NONE: Route =
-        Route { pt: NO_ROUTE, codec: Codec::Pcmu, clock: 8000, to_clock: 8000, coded: false };
+        Route { pt: NO_ROUTE, codec: Codec::Pcmu, clock: 8000, to_clock: 8000, changed: false, coded: false };
 }
 
 /// What a leg is sent: the voice and its payload type, how long a packet of it should be, and the payload type and clock
@@ -86,7 +88,8 @@ pub struct LegState {
 
     /// What this leg is told to hear; nothing before an answer.
     pub heard: Option<Heard>,
-    /// Agreed that what this leg says is turned into another codec for the other one, and what does it.
+    /// The voice this leg speaks now, or will speak first, is turned into another codec for the other one; and what does
+    /// it.
     pub coded: bool,
     pub coder: Option<Box<Coder>>,
     /// The voice this leg spoke last, and the ticks a millisecond of its digits.

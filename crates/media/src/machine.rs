@@ -393,7 +393,9 @@ impl Machine {
     /// Gives a leg what its kind needs and takes back what it had as another: a pair of ports of its own, or a name at
     /// the port all browsers share.
     pub(crate) fn provide(&mut self, now: Instant, owner: Owner, kind: PortKind) -> Result<(), MediaFailure> {
-        let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) else { return Err(MediaFailure::NoPorts) };
+        let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) else {
+            return Err(MediaFailure::NoPorts);
+        };
         let leg = call.leg(owner.leg);
         match (kind, &leg.browser) {
             (PortKind::WebRtc, Some(_)) => {}
@@ -423,7 +425,9 @@ impl Machine {
 
     /// What we are to a leg of this kind.
     pub(crate) fn ours(&mut self, owner: Owner, kind: PortKind) -> Result<Ours, MediaFailure> {
-        let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) else { return Err(MediaFailure::NoPorts) };
+        let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) else {
+            return Err(MediaFailure::NoPorts);
+        };
         let leg = call.leg(owner.leg);
         match kind {
             PortKind::Rtp => Ok(Ours::Plain),

@@ -111,6 +111,8 @@ impl Machine {
         if voice {
             me.codec = Some(route.codec);
             me.inbound.set_clock(route.clock);
+            // A phone that agreed to several may change at any time.
+            me.coded = route.coded;
             digits[0] = digits[0].or_else(|| me.dtmf.voice(now));
         } else if let Some(payload) = packet.get(rtp.payload..rtp.payload + rtp.octets).filter(|_| me.sends) {
             // On hold a digit reaches nobody, so nobody is told of it.
@@ -143,7 +145,10 @@ impl Machine {
                 pass_coded(now, me, other, &rtp, route, buf, &mut rest)
             }
             Some(to) if me.sends && !me.away && other.player.is_none() => {
-                if route.coded
+                if let Some(coder) = me.coder.as_mut().filter(|_| voice) {
+                    coder.pause();
+                }
+                if route.changed
                     && let Some(payload) = buf.get_mut(rtp.payload..rtp.payload + rtp.octets)
                 {
                     change_in_place(route, other.heard, payload);
@@ -167,8 +172,12 @@ impl Machine {
             }
         };
         let watch = back && me.sends && !me.watched;
+        let unreported = me.coded && me.own_reports.is_none();
         for packet in rest {
             self.transmit(packet);
+        }
+        if unreported {
+            self.report_legs(now, owner.slot);
         }
         if locked_now || back || digits != [None, None] {
             for (digit, duration_ms) in digits.into_iter().flatten() {

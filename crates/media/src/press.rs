@@ -181,7 +181,8 @@ impl Carry {
     }
 
     /// A press has begun and not ended.
-    pub fn is_open(&self) -> bool {
+    #[cfg(test)]
+    fn is_open(&self) -> bool {
         self.press.as_ref().is_some_and(|p| !p.out.ended)
     }
 

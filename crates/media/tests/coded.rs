@@ -278,3 +278,41 @@ fn hold_and_another_source_leave_the_stream_whole() {
     }
     assert!(out.len() >= 20);
 }
+
+#[test]
+fn a_phone_that_could_speak_more_is_relayed_as_long_as_it_speaks_the_common_one() {
+    let mut d = desk();
+    // The trunk speaks PCMU only; the phone was offered more and took it all.
+    d.offer(Leg::A, &sdp(A, "0 101", ""), "10.0.0.5");
+    d.answer(Leg::B, &sdp(B, "0 8 9 101", ""), "198.51.100.2");
+    d.take();
+    let mut out = Vec::new();
+    for n in 0..3u16 {
+        let p = packet(0, 6, n, u32::from(n) * 160, &[n as u8; 160]);
+        out.extend(sent(&mut d, Leg::B, B, p));
+        d.wait_ms(20);
+    }
+    assert!(out.iter().enumerate().all(|(n, (_, p))| *p == [n as u8; 160]), "untouched");
+    d.wait_ms(5000);
+    assert!(d.said.is_empty(), "nor do we report anything");
+    // Now it changes its mind, and back again.
+    let mut g722 = Encoder::new(Kind::G722, 16_000).unwrap();
+    let mut payload = Vec::new();
+    for n in 3..8u16 {
+        g722.encode(&tone(16_000, 440.0, 320), &mut payload);
+        out.extend(sent(&mut d, Leg::B, B, packet(9, 6, n, u32::from(n) * 160, &payload)));
+        d.wait_ms(20);
+    }
+    for n in 8..10u16 {
+        out.extend(sent(&mut d, Leg::B, B, packet(0, 6, n, u32::from(n) * 160, &[n as u8; 160])));
+        d.wait_ms(20);
+    }
+    assert_eq!(out.len(), 10);
+    for (w, (h, _)) in out.windows(2).zip(&out[1..]) {
+        assert_eq!(h.payload_type, 0);
+        assert_eq!(h.sequence_number, w[0].0.sequence_number.wrapping_add(1));
+    }
+    assert!(out[9].1.iter().all(|o| *o == 9), "relayed again");
+    d.wait_ms(5000);
+    assert!(!d.said.is_empty(), "from the first coded packet on the reports are ours");
+}
