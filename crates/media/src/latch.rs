@@ -1,6 +1,7 @@
 //! Whose packets are these. A leg's media is accepted from the address its SDP names, or from an address learned from
 //! at most five packets that come from the host of the SDP or of the SIP; then that address is locked, and nobody
-//! else can take the stream, speak into it or silence it.
+//! else can take the stream, speak into it or silence it. Only the very port that was signalled still beats another one
+//! of its host.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -131,6 +132,13 @@ impl Latch {
     ) -> Verdict {
         match self.locked {
             Some(locked) if locked == from => Verdict::Ours,
+            // Another program on the phone's own host was quicker than the phone: the port that was signalled wins. A
+            // stream found at another host than the signalled one is not given up like this; there the signalled
+            // address is a private one that anybody may have in another network.
+            Some(locked) if self.signalled == Some(from) && locked.ip() == from.ip() => {
+                self.locked = Some(from);
+                Verdict::LockedNow
+            }
             Some(locked) if self.roams(now, locked, from, ssrc, seq, last) => {
                 self.locked = Some(from);
                 Verdict::LockedNow
@@ -268,6 +276,26 @@ mod tests {
         assert_eq!(l.judge(T0, at("10.0.0.5:61000"), 1, 1, None), Verdict::Candidate);
         assert_eq!(l.judge(T0, at("192.0.2.9:7"), 9, 2, None), Verdict::Stranger, "the fifth packet decides");
         assert_eq!(l.locked(), Some(at("10.0.0.5:61000")));
+    }
+
+    #[test]
+    fn another_program_on_the_host_of_the_phone_loses_to_the_port_that_was_signalled() {
+        let mut l = latch();
+        for seq in 0..20 {
+            l.judge(T0, at("10.0.0.5:9999"), 9, seq, None);
+        }
+        assert_eq!(l.locked(), Some(at("10.0.0.5:9999")), "the phone has not spoken yet");
+        assert_eq!(l.judge(T0, at("10.0.0.5:4000"), 1, 1, None), Verdict::LockedNow);
+        for seq in 20..40 {
+            assert_eq!(l.judge(T0, at("10.0.0.5:9999"), 9, seq, None), Verdict::Stranger);
+        }
+        // Behind a NAT the signalled address is not the phone's, and nobody takes the stream with it.
+        let mut l = latch();
+        for seq in 0..5 {
+            l.judge(T0, at("192.0.2.9:61000"), 1, seq, None);
+        }
+        assert_eq!(l.judge(T0, at("10.0.0.5:4000"), 9, 1, None), Verdict::Stranger);
+        assert_eq!(l.locked(), Some(at("192.0.2.9:61000")));
     }
 
     #[test]
