@@ -71,7 +71,7 @@ fn media_config(config: &Config) -> MediaConfig {
     let (_, advertise) = config.media_addresses();
     // Browsers share one port a worker: the first ones of the range, so that no firewall needs another rule.
     let webrtc_port = Some(*config.rtp_ports.start());
-    MediaConfig { ports: config.rtp_ports.clone(), webrtc_port, ..MediaConfig::new(advertise) }
+    MediaConfig { ports: config.rtp_ports.clone(), webrtc_port, webrtc_tcp: true, ..MediaConfig::new(advertise) }
 }
 
 /// The one line on stdout.

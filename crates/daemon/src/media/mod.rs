@@ -1,6 +1,7 @@
 //! The media workers: threads that own the RTP sockets and move packets. Each has a [`media::Machine`] of its own
 //! with its share of the ports; both legs of a call live on the same worker, so no packet ever crosses threads.
 
+mod connections;
 mod sockets;
 mod sys;
 mod worker;
@@ -17,6 +18,9 @@ use worker::{Order, Worker};
 
 /// More threads than this find no packets to move on any machine we know.
 pub const WORKERS_MAX: usize = 64;
+
+/// The exit status after a media worker panicked: our own mistake (EX_SOFTWARE).
+const PANICKED: i32 = 70;
 
 /// Where events go. Called on a worker's thread; it must not block, a packet is waiting behind it.
 type Tell = Arc<dyn Fn(MediaEvent) + Send + Sync>;
@@ -83,9 +87,8 @@ impl MediaHandle {
             end.order(Order::Stop);
         }
         for end in self.ends {
-            if end.thread.join().is_err() {
-                tracing::error!("media worker had panicked");
-            }
+            // It does not come back from a panic, see `watched`.
+            let _ = end.thread.join();
         }
     }
 }
@@ -97,7 +100,7 @@ impl End {
         let relayed = Arc::new(AtomicU64::new(0));
         let worker = Worker::new(config, bind, seed, inbox, bell.clone(), relayed.clone(), tell)?;
         let thread =
-            std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
+            std::thread::Builder::new().name(format!("media-{index}")).spawn(move || watched(worker))?;
         Ok(End { orders, bell, relayed, thread })
     }
 
@@ -105,6 +108,16 @@ impl End {
         if self.orders.send(order).is_ok() {
             self.bell.ring();
         }
+    }
+}
+
+/// A worker that panicked leaves calls without sound that nobody would end, and ports that nobody gives back. As with the
+/// core, the process ends with an error then: whoever started it starts it anew, and phones and logins come back from
+/// the store.
+fn watched(worker: Worker) {
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| worker.run())).is_err() {
+        tracing::error!("media worker panicked, the service ends");
+        std::process::exit(PANICKED);
     }
 }
 

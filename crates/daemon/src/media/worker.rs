@@ -2,11 +2,12 @@
 //! batches. Nothing is allocated, locked or awaited for a packet.
 
 use super::Tell;
+use super::connections::{Connections, Heard, LISTENER};
 use super::sockets::Sockets;
-use super::sys::{BATCH, Batch, Bell, Epoll, Ready};
-use media::{Forward, Machine, MediaConfig, SocketOp};
+use super::sys::{BATCH, Batch, Bell, Epoll, PACKET_MAX, Ready};
+use media::{Forward, Machine, MediaConfig, SocketOp, Via};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -33,10 +34,13 @@ const TURNS_MAX: usize = 4;
 
 /// The longest sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(10);
+/// The same while there are connections that may have to be closed.
+const SWEEP: Duration = Duration::from_secs(1);
 
 pub struct Worker {
     machine: Machine,
     sockets: Sockets,
+    connections: Connections,
     epoll: Epoll,
     batch: Batch,
     inbox: Receiver<Order>,
@@ -63,10 +67,23 @@ impl Worker {
         let epoll = Epoll::new()?;
         epoll.add(bell.fd(), BELL)?;
         let shared = config.own_webrtc_port();
-        let sockets = Sockets::new(bind, *config.ports.start(), *config.ports.end(), shared);
+        let mut sockets = Sockets::new(bind, *config.ports.start(), *config.ports.end(), shared);
+        let mut connections = Connections::default();
+        let tcp = config.webrtc_tcp;
+        let mut machine = Machine::new(config, seed);
+        // The port browsers share is named in descriptions as it is, so there is no other to take: without it we do not
+        // start.
+        while let Some(SocketOp::Open(port)) = machine.poll_socket() {
+            let named = |e: io::Error| io::Error::new(e.kind(), format!("the port of browsers, {port}: {e}"));
+            sockets.open(port, &epoll).map_err(named)?;
+            if tcp {
+                connections.listen(bind, port, &epoll).map_err(named)?;
+            }
+        }
         let begun = Clock::now();
         Ok(Worker {
-            machine: Machine::new(config, seed),
+            machine,
+            connections,
             batch: Batch::new(sockets.is_v6()),
             sockets,
             epoll,
@@ -85,8 +102,6 @@ impl Worker {
     /// Until told to stop or forgotten by whoever holds the other end.
     pub fn run(mut self) {
         let mut ready = Ready::new();
-        // The port browsers share is there before the first of them.
-        self.settle();
         loop {
             let now = self.now();
             if self.machine.deadline().is_some_and(|d| d <= now) {
@@ -104,9 +119,13 @@ impl Worker {
             for token in ready.tokens() {
                 match u16::try_from(token) {
                     Ok(port) => self.port_ready(port),
-                    Err(_) => rung = true,
+                    Err(_) if token == BELL => rung = true,
+                    Err(_) if token == LISTENER => self.connections.accept(&self.epoll),
+                    Err(_) => self.connection_ready(token),
                 }
             }
+            let machine = &self.machine;
+            self.connections.sweep(|peer| machine.knows_connection(peer));
             if rung && !self.orders() {
                 return;
             }
@@ -120,7 +139,8 @@ impl Worker {
 
     /// How long nothing will be due.
     fn patience(&self) -> Duration {
-        self.machine.deadline().map_or(IDLE, |d| d.since(self.now()).min(IDLE))
+        let idle = if self.connections.is_empty() { IDLE } else { SWEEP };
+        self.machine.deadline().map_or(idle, |d| d.since(self.now()).min(idle))
     }
 
     /// False when it is time to go.
@@ -159,8 +179,41 @@ impl Worker {
     /// What the machine says of its own accord: answers to checks, handshakes, reports, tones.
     fn say(&mut self) {
         while let Some(packet) = self.machine.poll_transmit() {
-            self.sockets.send(packet.port, packet.to, &packet.bytes);
+            self.send(packet.port, packet.via, packet.to, &packet.bytes);
         }
+    }
+
+    fn send(&mut self, port: u16, via: Via, to: SocketAddr, bytes: &[u8]) {
+        match via {
+            Via::Udp => self.sockets.send(port, to, bytes),
+            Via::Tcp => self.connections.send(to, bytes),
+        }
+    }
+
+    fn connection_ready(&mut self, token: u64) {
+        let Some(index) = Connections::index(token) else { return };
+        let mut gone = self.connections.read(index);
+        let now = self.now();
+        let mut buf = [0; PACKET_MAX];
+        loop {
+            match self.connections.frame(index, &mut buf) {
+                Heard::Frame(from, len) => {
+                    if let Some(f) = self.machine.received_frame(now, from, &mut buf, len) {
+                        self.send(f.port, f.via, f.to, buf.get(..f.len).unwrap_or_default());
+                    }
+                }
+                Heard::Closed(peer) => {
+                    gone = Some(peer);
+                    break;
+                }
+                Heard::Nothing => break,
+            }
+        }
+        if let Some(peer) = gone {
+            self.machine.connection_closed(peer);
+        }
+        self.say();
+        self.tell_all();
     }
 
     fn tell_all(&mut self) {
@@ -192,7 +245,11 @@ impl Worker {
         for i in 0..taken {
             let Some((buf, len, from)) = self.batch.packet(i) else { continue };
             let Some(forward) = self.machine.received(now, port, from, buf, len) else { continue };
-            let Forward { port: out, to, len, .. } = forward;
+            let Forward { port: out, to, len, via } = forward;
+            if via == Via::Tcp {
+                self.connections.send(to, buf.get(..len).unwrap_or_default());
+                continue;
+            }
             if leaving.is_some_and(|l| l != out) {
                 self.flush(leaving);
             }
