@@ -22,6 +22,22 @@ impl Cover {
         Cover::Srtp(Box::new(Contexts { opener: Opener::new(theirs), sealer: Sealer::new(ours) }))
     }
 
+    /// Other keys for one direction or both; what is not named goes on as it was.
+    pub fn rekey(&mut self, theirs: Option<&Keys>, ours: Option<&Keys>) {
+        let Cover::Srtp(contexts) = self else { return };
+        if let Some(theirs) = theirs {
+            contexts.opener = Opener::new(theirs);
+        }
+        if let Some(ours) = ours {
+            contexts.sealer = Sealer::new(ours);
+        }
+    }
+
+    /// No keys are in force.
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Cover::Srtp(_))
+    }
+
     pub fn is_closed(&self) -> bool {
         matches!(self, Cover::Closed)
     }

@@ -197,20 +197,28 @@ impl LegState {
         anew
     }
 
-    /// Takes over what protects this leg's packets. Keys that were in force already stay, and with them the rollover
-    /// counters (RFC 3711 §3.3.1). A browser's come from its handshake.
+    /// Takes over what protects this leg's packets. A key that was in force already stays, and with it the rollover
+    /// counter (RFC 3711 §3.3.1): begun anew under the same key, it would use the same keystream twice (§9.1). So a leg
+    /// that goes on in the clear gets other keys next time. A browser's come from its handshake.
     pub fn protect(&mut self, secured: &Secured) {
         match secured {
             Secured::WebRtc(_) => self.srtp = None,
             Secured::Plain => {
-                self.srtp = None;
+                if self.srtp.take().is_some() {
+                    self.cryptos.clear();
+                }
                 if self.browser.is_none() {
                     self.cover = Cover::Plain;
                 }
             }
-            Secured::Srtp(pair) if self.srtp.as_ref() == Some(pair) => {}
             Secured::Srtp(pair) => {
-                self.cover = Cover::of_keys(&pair.theirs, &pair.ours);
+                let before = self.srtp.as_ref();
+                let new_theirs = before.is_none_or(|before| before.theirs != pair.theirs);
+                let new_ours = before.is_none_or(|before| before.ours != pair.ours);
+                self.cover.rekey(new_theirs.then_some(&pair.theirs), new_ours.then_some(&pair.ours));
+                if self.cover.is_open() {
+                    self.cover = Cover::of_keys(&pair.theirs, &pair.ours);
+                }
                 self.srtp = Some(pair.clone());
             }
         }
