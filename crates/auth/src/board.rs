@@ -267,6 +267,10 @@ impl Board {
                 }
                 false
             }
+            Notice::TabLost { login, tab } => {
+                self.tell(Some(login), false, json!({ "type": "tab_lost", "tab": tab }));
+                false
+            }
             Notice::Audio { login, call, silent, from_agent } => {
                 let body = json!({
                     "type": "audio", "call": call.to_string(), "silent": silent, "from_agent": from_agent,

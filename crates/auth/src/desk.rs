@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 use store::{Account, Store, WebSession};
-use terms::{Agent, DeviceId, Login, PhoneState};
+use terms::{Agent, DeviceId, Login, PhoneState, Place};
 
 pub(crate) async fn site<S: Store, C: Core>(State(auth): State<Auth<S, C>>) -> Json<Value> {
     Json(json!({
@@ -118,6 +118,13 @@ pub(crate) async fn pending_answer<S: Store, C: Core>(
     })
 }
 
+fn place_word(place: Place) -> &'static str {
+    match place {
+        Place::Phone(_) => "phone",
+        Place::Browser => "browser",
+    }
+}
+
 /// The answer to somebody who sits.
 pub(crate) async fn ready_answer<S: Store, C: Core>(
     auth: &Auth<S, C>,
@@ -144,7 +151,7 @@ pub(crate) async fn ready_answer<S: Store, C: Core>(
         "state": "ready",
         "csrf": csrf,
         "agent": agent_json(agent),
-        "login": { "id": login.id, "epoch": login.epoch, "since": login.since },
+        "login": { "id": login.id, "epoch": login.epoch, "since": login.since, "place": place_word(login.place) },
         "phone": phone,
         "activity": { "activity": activity, "peer": peer, "since": since },
         "held": null,

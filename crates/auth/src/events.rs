@@ -36,6 +36,7 @@ const CLOSE_EXPIRED: u16 = 1008;
 
 #[derive(Deserialize)]
 pub(crate) struct Resume {
+    #[serde(alias = "since")]
     after: Option<u64>,
 }
 

@@ -9,11 +9,13 @@ mod login;
 pub mod password;
 mod refusal;
 mod request;
+mod sip;
 mod state;
 
 pub use limits::AttemptLimits;
 pub use refusal::Reason;
 pub use request::Network;
+pub use sip::{IceServers, SipSettings};
 pub use state::{Auth, Settings};
 
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -23,7 +25,7 @@ use axum::routing::{any, get, post};
 use http::{HeaderValue, header};
 use refusal::Refusal;
 use store::Store;
-use terms::{Activity, AgentId, Audience, DeviceId, Notice, PhoneState, TakeoverPolicy, WallTime};
+use terms::{Activity, AgentId, Audience, DeviceId, LoginId, Notice, PhoneState, TakeoverPolicy, WallTime};
 
 /// Bytes of a request body. A username and a password need a fraction of it.
 const BODY_MAX: usize = 16 * 1024;
@@ -40,6 +42,20 @@ pub trait Core: Send + Sync + 'static {
     /// Login rows changed in the store: look now rather than at the next poll.
     fn poke(&self);
     fn takeover_policy(&self) -> TakeoverPolicy;
+    /// How this login's seat in the browser stands. Waits a moment for a login that was granted just now; `None` where the
+    /// core does not know it even then.
+    fn seat(&self, login: LoginId) -> impl Future<Output = Option<SeatNow>> + Send;
+    /// This tab has the login's sound from now on.
+    fn take_seat(&self, login: LoginId, tab: String) -> impl Future<Output = ()> + Send;
+}
+
+/// A seat in the browser, which several tabs may look at and one speaks for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SeatNow {
+    /// The tab that has the sound.
+    pub owner: Option<String>,
+    /// It is registered, and its connection is there.
+    pub live: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +75,8 @@ pub fn router<S: Store, C: Core>(auth: Auth<S, C>) -> axum::Router {
         .route("/api/login/device", post(login::device::<S, C>))
         .route("/api/phones", get(desk::phones::<S, C>))
         .route("/api/me", get(desk::me::<S, C>))
+        .route("/api/sip", get(sip::account::<S, C>))
+        .route("/api/sip/take", post(sip::take::<S, C>))
         .route("/api/events", get(events::stream::<S, C>))
         .route("/api", any(not_found))
         .route("/api/{*rest}", any(not_found))

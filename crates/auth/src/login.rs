@@ -82,8 +82,19 @@ pub(crate) async fn credentials<S: Store, C: Core>(
         seen: now,
         from: from.to_string(),
     };
-    auth.store.put_session(session).await?;
+    auth.store.put_session(session.clone()).await?;
     auth.audit(&account.agent.login_name, from, "login", "password_right").await;
+    if calls_in_browser(account.agent.typology) {
+        // No phone to choose: whoever sits nowhere yet sits down at once, and whoever does is asked (SPEC F1, C1).
+        match sit_down(&auth, &account, &session, &Seat::default(), from).await {
+            Ok((token, answer)) => return with_cookie(answer, &token, auth.settings.session_longest),
+            Err(refusal) if refusal.word() == Reason::AlreadyLoggedIn.word() => {}
+            Err(refusal) => {
+                auth.audit(&account.agent.login_name, from, "sit_down", refusal.word()).await;
+                return Err(refusal);
+            }
+        }
+    }
     let answer = pending_answer(&auth, &account, csrf.expose()).await;
     with_cookie(answer, &token, auth.settings.pending)
 }
@@ -126,7 +137,7 @@ async fn already_in<S: Store, C: Core>(
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Seat {
     #[serde(default)]
     phone: Option<String>,
@@ -134,7 +145,12 @@ pub(crate) struct Seat {
     take_over_epoch: Option<u64>,
 }
 
-/// `POST /api/login/device`: the pending session becomes a login at this phone, under a new cookie.
+fn calls_in_browser(typology: Typology) -> bool {
+    matches!(typology, Typology::Webrtc | Typology::Phonebar)
+}
+
+/// `POST /api/login/device`: the pending session becomes a login at this phone, under a new cookie; agents who take their
+/// calls in the browser name no phone.
 pub(crate) async fn device<S: Store, C: Core>(
     State(auth): State<Auth<S, C>>,
     parts: Parts,
@@ -161,14 +177,20 @@ async fn sit_down<S: Store, C: Core>(
     seat: &Seat,
     from: IpAddr,
 ) -> Result<(Secret, Value), Refusal> {
-    if matches!(account.agent.typology, Typology::Webrtc | Typology::Phonebar) {
-        return Err(Reason::BrowserCallsUnavailable.into());
-    }
     auth.refresh().await?;
-    let name =
-        seat.phone.as_deref().map(str::trim).filter(|name| !name.is_empty()).ok_or(Reason::PhoneRequired)?;
-    let device = auth.board().device_named(name).cloned().ok_or(Reason::PhoneUnknown)?;
-    may_try(auth, account, session, &device, seat.take_over_epoch).await?;
+    let place = match calls_in_browser(account.agent.typology) {
+        true => {
+            may_sit(auth, account, session, seat.take_over_epoch).await?;
+            Place::Browser
+        }
+        false => {
+            let name = seat.phone.as_deref().map(str::trim).filter(|name| !name.is_empty());
+            let name = name.ok_or(Reason::PhoneRequired)?;
+            let device = auth.board().device_named(name).cloned().ok_or(Reason::PhoneUnknown)?;
+            may_try(auth, account, session, &device, seat.take_over_epoch).await?;
+            Place::Phone(device.id)
+        }
+    };
 
     let (token, csrf) = random_token().zip(random_token()).ok_or(Reason::Busy)?;
     let now = auth.now();
@@ -180,7 +202,7 @@ async fn sit_down<S: Store, C: Core>(
     };
     let claim = Claim {
         agent: account.agent.id,
-        place: Place::Phone(device.id),
+        place,
         take_over: seat.take_over_epoch.map(Epoch),
         from: from.to_string(),
         at: now,
@@ -210,14 +232,31 @@ async fn may_try<S: Store, C: Core>(
     device: &Device,
     take_over: Option<u64>,
 ) -> Result<(), Refusal> {
-    let agent = account.agent.id;
-    let (held, there, state) = {
+    let (there, state) = {
         let board = auth.board();
-        (board.login_of(agent).cloned(), board.login_at(device.id).cloned(), board.phone_state(device.id))
+        (board.login_at(device.id).cloned(), board.phone_state(device.id))
     };
-    if there.is_some_and(|login| login.agent != agent) {
+    if there.is_some_and(|login| login.agent != account.agent.id) {
         return Err(Reason::PhoneInUse.into());
     }
+    may_sit(auth, account, session, take_over).await?;
+    let there = match state {
+        PhoneState::Registered => true,
+        PhoneState::NeverRegistered | PhoneState::Expired => false,
+        PhoneState::Suspect | PhoneState::Unreachable => auth.core.probe(device.id).await,
+    };
+    if there { Ok(()) } else { Err(Reason::PhoneUnreachable.into()) }
+}
+
+/// Whether the agent's own login elsewhere, if one stands, may give way.
+async fn may_sit<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    account: &Account,
+    session: &WebSession,
+    take_over: Option<u64>,
+) -> Result<(), Refusal> {
+    let agent = account.agent.id;
+    let held = auth.board().login_of(agent).cloned();
     if let Some(held) = held {
         // A page that sits already does not sit down a second time with the same cookie.
         if take_over.map(Epoch) != Some(held.epoch) || session.login.is_some() {
@@ -228,12 +267,7 @@ async fn may_try<S: Store, C: Core>(
             return Err(Refusal::from(Reason::CallInProgress).with("held", held_json(auth, &held).await));
         }
     }
-    let there = match state {
-        PhoneState::Registered => true,
-        PhoneState::NeverRegistered | PhoneState::Expired => false,
-        PhoneState::Suspect | PhoneState::Unreachable => auth.core.probe(device.id).await,
-    };
-    if there { Ok(()) } else { Err(Reason::PhoneUnreachable.into()) }
+    Ok(())
 }
 
 async fn refused<S: Store, C: Core>(auth: &Auth<S, C>, decision: Decision) -> Refusal {

@@ -42,8 +42,7 @@ reasons! {
         "You are in a call at the other phone. Finish it first, then log in here.";
     TooManyTakeovers = "too_many_takeovers", TOO_MANY_REQUESTS,
         "Your login was moved too often within the last hour. Please wait, or ask an administrator.";
-    BrowserCallsUnavailable = "browser_calls_unavailable", UNPROCESSABLE_ENTITY,
-        "Your account takes calls in the browser, which is not available here yet. Please ask an administrator.";
+    NotInBrowser = "not_in_browser", CONFLICT, "Your calls go to your phone, not to this browser.";
     CsrfFailed = "csrf_failed", FORBIDDEN, "This page is out of date. Please reload it and try again.";
     ForeignOrigin = "foreign_origin", FORBIDDEN, "This request came from another site and was refused.";
     BadRequest = "bad_request", BAD_REQUEST, "The request could not be understood.";
@@ -81,6 +80,10 @@ impl Refusal {
 
     pub(crate) fn retry_after(self, seconds: u64) -> Refusal {
         Refusal { retry_after_s: Some(seconds), ..self }.with("retry_after_s", seconds)
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.reason.status()
     }
 
     pub(crate) fn word(&self) -> &'static str {

@@ -5,8 +5,10 @@ use crate::limits::{AttemptLimits, Limits};
 use crate::password::Hasher;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{self, Network};
+use crate::sip::{IceServers, SipSettings};
 use crate::{Core, request::cookie};
 use dashmap::DashMap;
+use hotdesk::pass::PassKey;
 use http::HeaderMap;
 use http::request::Parts;
 use std::net::IpAddr;
@@ -40,6 +42,7 @@ pub struct Settings {
     pub limits: AttemptLimits,
     /// Password hashes computed at once.
     pub hash_slots: usize,
+    pub sip: SipSettings,
     pub clock: Arc<dyn Fn() -> WallTime + Send + Sync>,
 }
 
@@ -57,6 +60,12 @@ impl Default for Settings {
             limits: AttemptLimits::default(),
             // One core stays for calls, whatever logs in.
             hash_slots: cores.saturating_sub(1).clamp(1, 4),
+            sip: SipSettings {
+                domain: "hotseat.test".into(),
+                realm: "hotseat.test".into(),
+                key: PassKey::new([0; 32]),
+                ice: IceServers::default(),
+            },
             clock: Arc::new(system_clock),
         }
     }

@@ -265,8 +265,6 @@ async fn only_a_phone_that_is_there_and_free_can_be_taken() {
     w.tries(&ann, "desk-18", None).await.ok();
     assert_eq!(w.core.probes.load(Ordering::SeqCst), 2);
 
-    let (webby, _) = w.shows_password("webby").await;
-    w.tries(&webby, "desk-9", None).await.is(422, "browser_calls_unavailable");
     w.tries(&Browser::default(), "desk-9", None).await.is(401, "no_session");
 }
 

@@ -86,6 +86,7 @@ impl Call {
             client: None,
             cancelled: false,
             until: cx.now.instant + MODIFY_MAX,
+            replaces: None,
         };
         self.accept(cx, sdp, Some(waiting));
     }

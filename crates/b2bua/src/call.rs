@@ -137,6 +137,12 @@ pub(crate) struct Up {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Watch {
     pub silent_since: Option<Instant>,
+    /// The connection its SIP came over is gone.
+    pub flow_lost: bool,
+    /// The other leg hears the tone.
+    pub away: bool,
+    /// The peer is gone for a moment; the call ends if it is not back by then.
+    pub lost_until: Option<Instant>,
     pub probe: Option<Probe>,
 }
 
@@ -160,6 +166,8 @@ pub(crate) struct Modify {
     pub cancelled: bool,
     /// When it is given up: a leg that said 100 and nothing more must not block every later change.
     pub until: Instant,
+    /// The asker's request is an INVITE that takes the place of its dialog (RFC 3891), with what the new peer is.
+    pub replaces: Option<(IpAddr, PortKind, Codecs)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -297,6 +305,11 @@ impl Call {
         }
         self.expected.push_back((self.turn, what));
         self.turn
+    }
+    /// The turn of a change of the session that begins with an offer.
+    pub(crate) fn expect_change(&mut self) -> Turn {
+        self.next_turn();
+        self.expect(Expected::ModifyOffer)
     }
     pub(crate) fn next_turn(&mut self) {
         self.turn = Turn(self.turn.0.wrapping_add(1));

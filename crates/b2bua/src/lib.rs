@@ -5,13 +5,14 @@ use ahash::AHashMap;
 use sip::ua::{ClientKey, DialogKey, ServerKey, Ua};
 use sip::{Draft, Message};
 use std::collections::{BTreeSet, VecDeque};
-use terms::{CallId, CallRecord, EndReason, Instant, Leg, MediaCommand, MediaEvent, Now};
+use terms::{CallId, CallRecord, EndReason, Flow, Instant, Leg, MediaCommand, MediaEvent, Now};
 
 mod answer;
 mod call;
 mod digits;
 mod early;
 mod end;
+mod lost;
 mod modify;
 mod order;
 mod setup;
@@ -19,6 +20,7 @@ mod up;
 
 pub use call::{Call, Stage};
 pub use end::refusal;
+pub use lost::{AWAY_MAX, Replacement};
 pub use order::{Attempt, Order, Start};
 pub use up::{ALLOW, BOTH_SILENT_MAX, PROBE_REST, PROBE_WAIT};
 
@@ -172,6 +174,53 @@ impl Calls {
         self.with(now, ua, acts, call, |call, cx| call.end(cx, reason));
     }
 
+    /// The connection that one of the call's legs was reached over closed.
+    #[expect(clippy::too_many_arguments, reason = "what is lent to every verb comes with it")]
+    pub fn flow_lost(
+        &mut self,
+        now: Now,
+        ua: &mut Ua,
+        acts: &mut VecDeque<Act>,
+        call: CallId,
+        leg: Leg,
+        flow: Flow,
+    ) {
+        self.with(now, ua, acts, call, |call, cx| call.flow_lost(cx, leg, flow));
+    }
+
+    /// The same peer can be reached over another connection, at this contact.
+    #[expect(clippy::too_many_arguments, reason = "what is lent to every verb comes with it")]
+    pub fn reached_again(
+        &mut self,
+        now: Now,
+        ua: &mut Ua,
+        acts: &mut VecDeque<Act>,
+        call: CallId,
+        leg: Leg,
+        flow: Flow,
+        contact: &str,
+    ) {
+        self.with(now, ua, acts, call, |call, cx| call.reached_again(cx, leg, flow, contact));
+    }
+
+    /// An INVITE takes the place of the dialog of a leg (RFC 3891). Answered by the call; 491 where it is being changed.
+    pub fn replaced(
+        &mut self,
+        now: Now,
+        ua: &mut Ua,
+        acts: &mut VecDeque<Act>,
+        dialog: DialogKey,
+        by: Replacement,
+    ) {
+        let Some(&(id, leg)) = self.index.dialogs.get(&dialog) else { return };
+        self.with(now, ua, acts, id, |call, cx| call.replaced(cx, leg, by));
+    }
+
+    /// The call and the leg of it that a dialog is.
+    pub fn leg_of(&self, dialog: DialogKey) -> Option<(CallId, Leg)> {
+        self.index.dialogs.get(&dialog).copied()
+    }
+
     /// A request inside a dialog. False when the dialog is no call's: the caller answers 481.
     pub fn in_dialog(
         &mut self,
@@ -246,7 +295,7 @@ impl Calls {
                 Role::Fork if response.status() < 300 => call.fork_answers(cx, key, dialog, response),
                 Role::Fork => call.fork_refuses(cx, key, response.status()),
                 Role::Modify => call.modify_response(cx, dialog, response),
-                Role::Info(_) => call.info_response(cx, response.status()),
+                Role::Info(leg) => call.info_response(cx, leg, response.status()),
                 Role::Probe(leg) => call.probe_response(cx, leg, response.status()),
             });
             return true;
@@ -280,7 +329,7 @@ impl Calls {
         self.with(now, ua, acts, id, |call, cx| match role {
             Role::Fork => call.fork_refuses(cx, key, status),
             Role::Modify => call.modify_unanswered(cx),
-            Role::Info(_) => call.info_response(cx, 408),
+            Role::Info(leg) => call.info_response(cx, leg, 408),
             Role::Probe(leg) => call.probe_response(cx, leg, 408),
         });
         true

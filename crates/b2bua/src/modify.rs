@@ -47,12 +47,12 @@ impl Call {
         let late = offer.is_none();
         let stage = if late { ModifyStage::Asking { late } } else { ModifyStage::Offering };
         let until = cx.now.instant + MODIFY_MAX;
-        up.modify = Some(Modify { by, server: key, stage, client: None, cancelled: false, until });
+        up.modify =
+            Some(Modify { by, server: key, stage, client: None, cancelled: false, until, replaces: None });
         self.own_server(cx, key);
         match offer {
             Some(sdp) => {
-                self.next_turn();
-                let turn = self.expect(Expected::ModifyOffer);
+                let turn = self.expect_change();
                 cx.media(MediaCommand::Offer {
                     call: self.id,
                     turn,
@@ -111,7 +111,7 @@ impl Call {
         if status >= 300 {
             return match status {
                 // RFC 3261 §12.2.1.2: the other leg knows nothing of this dialog any more.
-                408 | 481 => self.end(cx, EndReason::MediaLost),
+                408 | 481 => self.modify_unanswered(cx),
                 // A challenge is for us alone.
                 401 | 407 => self.modify_refused(cx, 488),
                 _ => self.modify_refused(cx, status),
@@ -161,8 +161,12 @@ impl Call {
     pub(crate) fn modify_answer_ready(&mut self, cx: &mut Cx<'_>, sdp: Bytes) {
         let Phase::Up(up) = &mut self.phase else { return };
         let Some(modify) = up.modify.take_if(|modify| modify.stage == ModifyStage::Answering) else { return };
-        if !modify.cancelled {
-            cx.respond(modify.server, Draft::response(200).header("Allow", ALLOW).sdp(sdp));
+        match modify.replaces {
+            _ if modify.cancelled => {}
+            Some(peer) => self.replacement_ready(cx, modify.by, modify.server, sdp, peer),
+            None => {
+                cx.respond(modify.server, Draft::response(200).header("Allow", ALLOW).sdp(sdp));
+            }
         }
     }
 
@@ -223,7 +227,11 @@ impl Call {
 
     /// No final response to our re-INVITE.
     pub(crate) fn modify_unanswered(&mut self, cx: &mut Cx<'_>) {
-        self.end(cx, EndReason::MediaLost);
+        let asked = self.modify().map(|modify| modify.by.other());
+        match asked {
+            Some(leg) if self.is_given_time(cx, leg) => self.modify_refused(cx, 480),
+            _ => self.end(cx, EndReason::MediaLost),
+        }
     }
 
     /// The asker's CANCEL of its re-INVITE.

@@ -29,7 +29,13 @@ impl Up {
             Leg::B => &self.b,
         }
     }
-    fn watch(&mut self, leg: Leg) -> &mut Watch {
+    pub(crate) fn side_mut(&mut self, leg: Leg) -> &mut Side {
+        match leg {
+            Leg::A => &mut self.a,
+            Leg::B => &mut self.b,
+        }
+    }
+    pub(crate) fn watch(&mut self, leg: Leg) -> &mut Watch {
         match leg {
             Leg::A => &mut self.a_watch,
             Leg::B => &mut self.b_watch,
@@ -41,7 +47,7 @@ impl Up {
             Probe::Asked { until } | Probe::Rest { until } => Some(until),
         });
         let modify = self.modify.as_ref().map(|modify| modify.until);
-        probes.chain(self.both_silent_until()).chain(modify).min()
+        probes.chain(self.both_silent_until()).chain(modify).chain(self.lost_until()).min()
     }
 
     fn both_silent_until(&self) -> Option<Instant> {
@@ -156,9 +162,9 @@ impl Call {
         cx.respond(key, Draft::response(200));
     }
 
-    pub(crate) fn info_response(&mut self, cx: &mut Cx<'_>, status: u16) {
+    pub(crate) fn info_response(&mut self, cx: &mut Cx<'_>, leg: Leg, status: u16) {
         // RFC 3261 §12.2.1.2: 481 and 408 say that the dialog is no more.
-        if matches!(status, 408 | 481) {
+        if matches!(status, 408 | 481) && !self.is_given_time(cx, leg) {
             self.end(cx, EndReason::MediaLost);
         }
     }
@@ -173,6 +179,7 @@ impl Call {
         if was_silent {
             cx.acts.push_back(Act::Audio { call: self.id, leg, silent: false });
         }
+        self.heard_again(cx, leg);
     }
 
     /// Nothing is heard of a leg: ask its phone whether it is there.
@@ -184,7 +191,9 @@ impl Call {
             watch.silent_since = Some(now);
             cx.acts.push_back(Act::Audio { call: self.id, leg, silent: true });
         }
-        if watch.probe.is_none() {
+        let ask = watch.probe.is_none() && !watch.flow_lost;
+        self.is_given_time(cx, leg);
+        if ask {
             self.ask_if_there(cx, leg);
         }
     }
@@ -204,7 +213,7 @@ impl Call {
         let Phase::Up(up) = &mut self.phase else { return };
         match status {
             ..200 => {}
-            408 | 481 | 503 => self.end(cx, EndReason::MediaLost),
+            408 | 481 | 503 if !up.is_waited_for(leg) => self.end(cx, EndReason::MediaLost),
             // Any word at all, 501 too, says that somebody is there.
             _ => up.watch(leg).probe = Some(Probe::Rest { until: cx.now.instant + PROBE_REST }),
         }
@@ -213,7 +222,7 @@ impl Call {
     pub(crate) fn up_timeout(&mut self, cx: &mut Cx<'_>) {
         let Phase::Up(up) = &mut self.phase else { return };
         let now = cx.now.instant;
-        if up.both_silent_until().is_some_and(|at| now >= at) {
+        if up.both_silent_until().into_iter().chain(up.lost_until()).any(|at| now >= at) {
             return self.end(cx, EndReason::MediaLost);
         }
         if up.modify.as_ref().is_some_and(|modify| now >= modify.until) {
@@ -221,8 +230,12 @@ impl Call {
         }
         for leg in [Leg::A, Leg::B] {
             let Phase::Up(up) = &mut self.phase else { return };
+            let waits = up.is_waited_for(leg);
             let watch = up.watch(leg);
             match watch.probe {
+                Some(Probe::Asked { until }) if now >= until && waits => {
+                    watch.probe = Some(Probe::Rest { until: now + PROBE_REST });
+                }
                 Some(Probe::Asked { until }) if now >= until => return self.end(cx, EndReason::MediaLost),
                 Some(Probe::Rest { until }) if now >= until => {
                     watch.probe = None;

@@ -1,16 +1,19 @@
 //! What the web side asks of the running core, answered over the core thread's door.
 
 use crate::core::{CoreHandle, Post, wall_now};
-use auth::{Core, PhoneNow};
+use auth::{Core, PhoneNow, SeatNow};
 use gateway::Command;
 use std::sync::Arc;
 use std::time::Duration;
-use terms::{Activity, AgentId, Audience, DeviceId, Notice, PhoneState, TakeoverPolicy, WallTime};
+use terms::{Activity, AgentId, Audience, DeviceId, LoginId, Notice, PhoneState, TakeoverPolicy, WallTime};
 use tokio::sync::{Notify, broadcast, watch};
 
 /// A phone that does not answer within this is not there (SPEC B7).
 const PROBE_MAX: Duration = Duration::from_secs(2);
 const PROBE_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A row the store granted is known to the core after its next look, some milliseconds later.
+const SEAT_MAX: Duration = Duration::from_secs(2);
+const SEAT_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 #[derive(Clone)]
 pub struct DeskCore {
@@ -56,6 +59,23 @@ impl Core for DeskCore {
 
     fn poke(&self) {
         self.poked.notify_one();
+    }
+
+    async fn seat(&self, login: LoginId) -> Option<SeatNow> {
+        let look = move |gateway: &gateway::Gateway, now| gateway.browser_seat(now, login);
+        let known = async {
+            loop {
+                if let Some(seat) = self.core.query(look).await.ok().flatten() {
+                    return SeatNow { owner: seat.owner, live: seat.live };
+                }
+                tokio::time::sleep(SEAT_LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(SEAT_MAX, known).await.ok()
+    }
+
+    async fn take_seat(&self, login: LoginId, tab: String) {
+        self.core.post(Post::Command(Command::TakeSeat { login, tab })).await;
     }
 
     fn takeover_policy(&self) -> TakeoverPolicy {

@@ -175,6 +175,8 @@ fn differences(old: &Config, new: &Config, put: &[Trunk], gone: &[Trunk]) -> Rel
     rest.dial_plan = old.dial_plan.clone();
     // The command line may have named another data folder than the file does.
     rest.data_dir.clone_from(&old.data_dir);
+    // No file of the folder has it.
+    rest.pass_key.clone_from(&old.pass_key);
     if rest != *old {
         done.waits.push("gateway.toml");
     }

@@ -245,6 +245,7 @@ fn gateway_config(config: &Config, sockets: &Sockets) -> anyhow::Result<GatewayC
         incarnation: u32::from_le_bytes(incarnation),
         calls_max: config.calls.calls_max,
         bindings_max: config.registration.bindings_max,
+        pass_key: config.pass_key.clone(),
         digest_no_md5: config.security.digest_no_md5,
         phone_srtp: config.phones.srtp,
         phone_codecs: config.phones.codecs,

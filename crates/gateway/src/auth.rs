@@ -1,13 +1,24 @@
 //! Who is it? One gate for every request of a device on every transport: digest by RFC 7616, the same answer for names that
 //! exist and names that do not.
 
+use crate::browser::{Shown, carries_browsers};
 use crate::limits::Guesses;
 use crate::{Gateway, GatewayConfig};
+use hotdesk::pass::{browser_user, login_named};
 use sha2::{Digest, Sha256};
 use sip::digest::{Guard, Role, Verdict};
 use sip::ua::ServerKey;
 use sip::{Draft, Message, Method, Name, NonceWindow, WINDOW_MAX};
-use terms::{DeviceId, Flow, Now};
+use terms::{BrowserFlow, DeviceId, Flow, Now};
+
+/// One of our own who asks for something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sender {
+    /// A phone, whoever sits there.
+    Device(DeviceId),
+    /// The page of a login that stands.
+    Browser(BrowserFlow),
+}
 
 /// What it takes to tell who somebody is.
 pub(crate) struct Auth {
@@ -68,7 +79,7 @@ impl Gateway {
         self.ua.ignore(key);
     }
 
-    /// The device whose secret this request was made with. Anybody else is answered here: 401, the same for every name,
+    /// The device or page whose secret this request was made with. Anybody else is answered here: 401, the same for every name,
     /// from this realm (never 407: phones and JsSIP answer 401 to the one they registered with).
     pub(crate) fn authenticated(
         &mut self,
@@ -76,16 +87,42 @@ impl Gateway {
         flow: Flow,
         key: ServerKey,
         request: &Message<'_>,
-    ) -> Option<DeviceId> {
+    ) -> Option<Sender> {
         let ip = flow.peer.ip();
         let account = request.from().and_then(|from| Some(from.uri()?.user_unescaped())).unwrap_or_default();
+        let browser = login_named(&account).filter(|_| carries_browsers(flow.transport));
         if !self.auth.guesses.may(now, &account, ip) && !self.is_known_flow(now, &account, flow) {
             self.silence(key);
             return None;
         }
+        match browser.map(|login| self.ticket_shown(flow, login, request)) {
+            Some(Shown::Good(seat)) => {
+                self.strangers.welcome(ip);
+                return Some(Sender::Browser(seat));
+            }
+            Some(Shown::Over) => {
+                self.too_late(now, key);
+                return None;
+            }
+            Some(Shown::Forged) => {
+                self.counters.auth_failures += 1;
+                self.auth.guesses.wrong(now, &account, ip);
+                self.challenge(now, flow, key, request, &Verdict::Missing);
+                return None;
+            }
+            Some(Shown::Nothing) | None => {}
+        }
+        let page = browser.and_then(|login| Some((browser_user(login), login, self.browser_epoch(login)?)));
+        let page = page.map(|(name, login, epoch)| {
+            let password = self.config.pass_key.password(login, epoch);
+            (sip::digest::ha1(&name, &self.config.realm, &password), name)
+        });
         let directory = &self.directory;
         let auth = &mut self.auth;
         let verdict = auth.guard.check(now.wall, &flow, request, Role::Server, &mut auth.window, |name| {
+            if let Some((ha1, _)) = page.as_ref().filter(|(_, page)| page == name) {
+                return Some(ha1.clone());
+            }
             let phone = directory.phone_named(name).filter(|phone| phone.device.enabled)?;
             Some(phone.device.ha1.clone())
         });
@@ -93,13 +130,21 @@ impl Gateway {
             Verdict::Ok { username } => {
                 self.strangers.welcome(ip);
                 self.auth.guesses.right(&username, ip);
-                let device = self.directory.phone_named(&username)?.device.id;
                 // Nobody speaks under another's name: From has to be the device's own.
                 if account != username {
                     self.respond(now, key, Draft::response(403).phrase("Not Your Name"));
                     return None;
                 }
-                Some(device)
+                let Some(login) = browser else {
+                    return Some(Sender::Device(self.directory.phone_named(&username)?.device.id));
+                };
+                let Some(row) = self.browser_login(login) else {
+                    self.too_late(now, key);
+                    return None;
+                };
+                let seat = BrowserFlow { login, agent: row.agent, epoch: row.epoch };
+                self.flow_belongs(flow, login);
+                Some(Sender::Browser(seat))
             }
             Verdict::Malformed(error) => {
                 self.counters.auth_failures += 1;
@@ -142,6 +187,9 @@ impl Gateway {
 
     /// The account's own phone goes on from its own place, whatever others at the same address try.
     fn is_known_flow(&self, now: Now, account: &str, flow: Flow) -> bool {
+        if let Some(login) = login_named(account) {
+            return self.browsers.login_of(flow) == Some(login);
+        }
         let Some(phone) = self.directory.phone_named(account) else { return false };
         self.registrar.contacts(now, &phone.aor).iter().any(|(one, _)| one.flow == flow)
     }

@@ -34,7 +34,7 @@ impl Context {
     pub(crate) fn is_of(&self, agent: AgentId, epoch: Epoch) -> bool {
         [self.a, self.b].iter().any(|party| party.seat.is_some_and(|(a, _, e)| a == agent && e <= epoch))
     }
-    fn party(&self, leg: Leg) -> &Party {
+    pub(crate) fn party(&self, leg: Leg) -> &Party {
         match leg {
             Leg::A => &self.a,
             Leg::B => &self.b,
@@ -105,9 +105,12 @@ impl Gateway {
                 }
             }
             Act::NoSign { call, uri } => {
-                let device = self.contexts.get(&call).and_then(|context| context.b.device);
-                let aor =
-                    device.and_then(|device| self.directory.phone(device)).map(|phone| phone.aor.clone());
+                let b = self.contexts.get(&call).map(|context| context.b).unwrap_or_default();
+                let aor = match (b.device, b.seat) {
+                    (Some(device), _) => self.directory.phone(device).map(|phone| phone.aor.clone()),
+                    (None, Some((_, login, _))) => Some(self.browser_aor(login)),
+                    (None, None) => None,
+                };
                 if let Some(aor) = aor {
                     self.doubt(now, &aor, &uri);
                 }
@@ -179,7 +182,7 @@ impl Gateway {
 
     fn call_status(&self, call: &b2bua::Call) -> Option<CallStatus> {
         let context = self.contexts.get(&call.id())?;
-        let ours = if context.a.device.is_some() { context.a } else { context.b };
+        let ours = if context.a != Party::default() { context.a } else { context.b };
         let record = call.record();
         Some(CallStatus {
             call: call.id(),

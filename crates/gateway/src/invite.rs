@@ -1,9 +1,10 @@
 //! A new call comes in: whose is it, what was dialled, where does it go, and may it. Then the call machine begins.
 
+use crate::auth::Sender;
 use crate::calls::{Context, Party};
 use crate::plan::{self, Caller, Identity, PhoneRoute, Route, TrunkRoute};
 use crate::{Gateway, Output};
-use b2bua::{Attempt, Order, Start, refusal};
+use b2bua::{Attempt, Order, Replacement, Start, refusal};
 use sip::headers::NameAddr;
 use sip::ua::{Parties, ServerKey, Target};
 use sip::uri::{Uri, escape};
@@ -11,8 +12,8 @@ use sip::{Draft, Message, Name};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use terms::{
-    Agent, CallId, CallRecord, Codecs, ConnectionId, DeviceId, Direction, EndReason, Flow, LegFigures, Now,
-    Pii, PortKind, Srtp, Transport, Trunk, TrunkAddress, TrunkId,
+    Agent, CallId, CallRecord, Codecs, ConnectionId, Direction, EndReason, Flow, LegFigures, Login, Now, Pii,
+    PortKind, Srtp, Transport, Trunk, TrunkAddress, TrunkId,
 };
 
 /// How long an address may stay without any sign before the next one is tried.
@@ -39,13 +40,17 @@ impl Gateway {
         let caller = match self.directory.trunk_at(flow.peer) {
             Some(trunk) => Caller::Trunk(trunk.id),
             None => match self.authenticated(now, flow, key, request) {
-                Some(device) => Caller::Device(device),
+                Some(Sender::Device(device)) => Caller::Device(device),
+                Some(Sender::Browser(seat)) => Caller::Browser(seat.agent),
                 None => return,
             },
         };
         if let Err(draft) = self.check(flow, request) {
             self.respond(now, key, draft);
             return;
+        }
+        if request.header(Name::Replaces).is_some() {
+            return self.replaces(now, flow, key, caller, request);
         }
         let Some(dialled) = self.dialled(flow, request) else {
             // RFC 3261 §16.5: another domain is not ours to serve, and nobody's open relay.
@@ -57,6 +62,38 @@ impl Gateway {
             self.refuse(now, key, reason);
             self.write_refused(now, &incoming, reason);
         }
+    }
+
+    /// RFC 3891 §3: a page that was reloaded, or a phone, takes the place of its own leg. Nobody takes anybody else's.
+    fn replaces(&mut self, now: Now, flow: Flow, key: ServerKey, caller: Caller, request: &Message<'_>) {
+        let Some(replaces) = request.replaces() else {
+            return self.respond(now, key, Draft::response(400).phrase("Bad Replaces"));
+        };
+        // The tags are the other way round here: the to-tag is the one we gave.
+        let dialog = self.ua.dialog_named(replaces.call_id, replaces.to_tag, replaces.from_tag);
+        let own = dialog.and_then(|dialog| {
+            let (call, leg) = self.calls.leg_of(dialog)?;
+            let party = *self.contexts.get(&call)?.party(leg);
+            let asks = self.party_of(caller);
+            (party != Party::default() && party == asks).then_some(dialog)
+        });
+        let Some(dialog) = own else { return self.respond(now, key, Draft::response(481)) };
+        if replaces.early_only {
+            // §3: the dialog is not early any more.
+            return self.respond(now, key, Draft::response(486));
+        }
+        if !request.has_sdp() || request.body().is_empty() {
+            return self.respond(now, key, Draft::response(488));
+        }
+        let (kind, codecs) = self.phone_port(flow.transport);
+        let by = Replacement {
+            invite: key,
+            offer: bytes::Bytes::copy_from_slice(request.body()),
+            source: flow.peer.ip(),
+            kind,
+            codecs,
+        };
+        self.calls.replaced(now, &mut self.ua, &mut self.acts, dialog, by);
     }
 
     fn refuse(&mut self, now: Now, key: ServerKey, reason: EndReason) {
@@ -131,13 +168,13 @@ impl Gateway {
                 self.trunk_may(trunk)?;
                 (Party::default(), Some(trunk), caller_of_trunk(incoming.request))
             }
-            Caller::Device(device) => {
-                let identity = plan::identity_inside(self.agent_at(device));
+            Caller::Device(_) | Caller::Browser(_) => {
+                let identity = plan::identity_inside(self.agent_of(incoming.caller));
                 let hidden = wants_privacy(incoming.request);
-                (self.party_at(device), None, if hidden { Identity::ANONYMOUS } else { identity })
+                (self.party_of(incoming.caller), None, if hidden { Identity::ANONYMOUS } else { identity })
             }
         };
-        let b = Party { seat: to.seat, device: Some(to.device) };
+        let b = Party { seat: to.seat, device: to.device };
         let domain = self.directory.domain();
         let from = from_header(&identity, domain);
         let to_header = format!("<sip:{}@{domain}>", escape(&incoming.dialled));
@@ -173,7 +210,7 @@ impl Gateway {
         let direction = if trunk.is_some() { Direction::In } else { Direction::Internal };
         let shown = match incoming.caller {
             // The record names who called even where the called phone must not.
-            Caller::Device(device) => plan::identity_inside(self.agent_at(device)),
+            Caller::Device(_) | Caller::Browser(_) => plan::identity_inside(self.agent_of(incoming.caller)),
             Caller::Trunk(_) => identity,
         };
         let context = Context { a, b, trunk, counted: None, emergency: false };
@@ -182,8 +219,10 @@ impl Gateway {
     }
 
     fn begin_to_trunk(&mut self, now: Now, incoming: &Incoming<'_>, to: TrunkRoute) -> Result<(), EndReason> {
-        let Caller::Device(device) = incoming.caller else { return Err(EndReason::UnknownNumber) };
-        let a = self.party_at(device);
+        if matches!(incoming.caller, Caller::Trunk(_)) {
+            return Err(EndReason::UnknownNumber);
+        }
+        let a = self.party_of(incoming.caller);
         let counted = a.seat.map(|(agent, _, _)| agent);
         if !to.emergency {
             let plan = &self.config.dial_plan;
@@ -196,7 +235,7 @@ impl Gateway {
             self.trunk_may(to.trunk)?;
         }
         let trunk = self.directory.trunk(to.trunk).ok_or(EndReason::TrunkUnavailable)?.clone();
-        let mut identity = plan::identity_outside(self.agent_at(device), &trunk);
+        let mut identity = plan::identity_outside(self.agent_of(incoming.caller), &trunk);
         let asserted = identity.number.clone().or_else(|| {
             // Whoever answers an emergency call must be able to call back, also to a phone where nobody sits.
             to.emergency.then(|| trunk.default_number.clone().map(Pii::new)).flatten()
@@ -257,7 +296,7 @@ impl Gateway {
             Caller::Trunk(trunk) => {
                 self.directory.trunk(trunk).map_or((PortKind::Rtp, Codecs::default()), trunk_port)
             }
-            Caller::Device(_) => self.phone_port(incoming.flow.transport),
+            Caller::Device(_) | Caller::Browser(_) => self.phone_port(incoming.flow.transport),
         };
         let start = Start {
             invite: incoming.key,
@@ -283,9 +322,9 @@ impl Gateway {
             Caller::Trunk(trunk) => {
                 (Party::default(), Direction::In, caller_of_trunk(incoming.request), Some(trunk))
             }
-            Caller::Device(device) => {
+            caller @ (Caller::Device(_) | Caller::Browser(_)) => {
                 let direction = if called.is_some() { Direction::Internal } else { Direction::Out };
-                (self.party_at(device), direction, plan::identity_inside(self.agent_at(device)), None)
+                (self.party_of(caller), direction, plan::identity_inside(self.agent_of(caller)), None)
             }
         };
         let context = Context { a, b: Party::default(), trunk, counted: None, emergency: false };
@@ -299,12 +338,23 @@ impl Gateway {
         self.write_record(now, Box::new(record));
     }
 
-    fn agent_at(&self, device: DeviceId) -> Option<&Agent> {
-        self.directory.agent(self.seats.at_device(device)?.agent)
+    fn login_of_caller(&self, caller: Caller) -> Option<&Login> {
+        match caller {
+            Caller::Trunk(_) => None,
+            Caller::Device(device) => self.seats.at_device(device),
+            Caller::Browser(agent) => self.seats.login_of(agent),
+        }
     }
-    fn party_at(&self, device: DeviceId) -> Party {
-        let login = self.seats.at_device(device);
-        Party { seat: login.map(|one| (one.agent, one.id, one.epoch)), device: Some(device) }
+    fn agent_of(&self, caller: Caller) -> Option<&Agent> {
+        self.directory.agent(self.login_of_caller(caller)?.agent)
+    }
+    fn party_of(&self, caller: Caller) -> Party {
+        let login = self.login_of_caller(caller);
+        let device = match caller {
+            Caller::Device(device) => Some(device),
+            Caller::Trunk(_) | Caller::Browser(_) => None,
+        };
+        Party { seat: login.map(|one| (one.agent, one.id, one.epoch)), device }
     }
     fn trunk_may(&self, trunk: TrunkId) -> Result<(), EndReason> {
         let max = self.directory.trunk(trunk).map_or(0, |trunk| trunk.max_calls);

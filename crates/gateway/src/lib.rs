@@ -4,17 +4,19 @@
 use ahash::AHashMap;
 use b2bua::{Act, Calls};
 use hotdesk::Seats;
+use hotdesk::pass::PassKey;
 use registrar::Registrar;
 use sip::ua::{Expired, Local, Received, Timers, Ua, UaConfig};
 use std::collections::VecDeque;
 use std::time::Duration;
 use terms::{
     Activity, AgentId, Audience, Binding, BrowserFlow, CallId, Codecs, DeviceId, DirectoryChange, EndReason,
-    Flow, Instant, Login, MediaCommand, MediaEvent, Notice, Now, PhoneState, Srtp, StoreError, StoreTicket,
-    StoreWrite, TakeoverPolicy, WallTime, WhyClosed,
+    Flow, Instant, Login, LoginId, MediaCommand, MediaEvent, Notice, Now, PhoneState, Srtp, StoreError,
+    StoreTicket, StoreWrite, TakeoverPolicy, WallTime, WhyClosed,
 };
 
 mod auth;
+mod browser;
 mod calls;
 mod directory;
 mod invite;
@@ -25,6 +27,7 @@ pub mod plan;
 mod register;
 mod store;
 
+pub use browser::BrowserSeat;
 pub use directory::{Directory, Phone};
 pub use plan::DialPlan;
 
@@ -62,6 +65,11 @@ pub enum Command {
     /// Ask the phone whether it is there (OPTIONS); the answer shows in its `PhoneState`.
     Probe(DeviceId),
     HangUp(CallId),
+    /// This tab of a login in the browser has the sound from now on.
+    TakeSeat {
+        login: LoginId,
+        tab: String,
+    },
     /// New dial plan and policies, read from changed files. Calls that are up are not touched.
     Reload {
         dial_plan: Box<DialPlan>,
@@ -127,6 +135,8 @@ pub struct GatewayConfig {
     pub phone_srtp: Srtp,
     /// What desk phones may be offered, preferred first; empty: everything.
     pub phone_codecs: Codecs,
+    /// By which pages prove their login; the same as whoever hands out tickets has.
+    pub pass_key: PassKey,
 }
 
 /// How a phone stands, for lists.
@@ -166,6 +176,8 @@ pub struct Counters {
     pub auth_failures: u64,
     /// Requests dropped because their source or account asked too often.
     pub silenced: u64,
+    /// Words of logins that are over, dropped or refused.
+    pub late: u64,
     pub calls: u64,
     pub calls_refused: u64,
     pub calls_answered: u64,
@@ -188,6 +200,7 @@ pub struct Gateway {
     limits: limits::CallLimits,
     strangers: limits::Strangers,
     auth: auth::Auth,
+    browsers: browser::Browsers,
     phones: phones::Phones,
     store: store::Store,
     queued: register::Queued,
@@ -232,6 +245,7 @@ impl Gateway {
             limits: limits::CallLimits::default(),
             strangers: limits::Strangers::default(),
             auth: auth::Auth::new(&config),
+            browsers: browser::Browsers::default(),
             phones: phones::Phones::default(),
             store: store::Store::default(),
             queued: register::Queued::default(),
@@ -248,7 +262,7 @@ impl Gateway {
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         match input {
             Input::Timeout => self.timeout(now),
-            Input::FlowOpened { .. } => {}
+            Input::FlowOpened { flow, browser } => self.flow_opened(flow, browser),
             Input::FlowClosed { flow, .. } => self.flow_closed(now, flow),
             Input::Received { flow, bytes } => self.received(now, flow, bytes),
             Input::Media(event) => self.calls.media(now, &mut self.ua, &mut self.acts, event),
@@ -279,6 +293,11 @@ impl Gateway {
 
     fn received(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
         self.counters.messages += 1;
+        if !self.browsers.may_speak(flow) {
+            // SPEC C5: sent before the page knew that its login is over.
+            self.counters.late += 1;
+            return;
+        }
         let received = self.ua.receive(now, flow, bytes);
         // What the rules refuse by themselves is an answer as any other: a scanner gets its share, then silence.
         if self.ua.has_refused()
@@ -331,6 +350,22 @@ impl Gateway {
     /// Carries out what the parts decided, until nobody has anything left to say.
     fn settle(&mut self, now: Now) {
         loop {
+            self.settle_parts(now);
+            while let Some((flow, bytes)) = self.ua.poll_output() {
+                if flow.transport.is_reliable() {
+                    self.connect_where_needed(flow);
+                }
+                self.out.push_back(Output::Send { flow, bytes });
+            }
+            // Last words first, then the door.
+            if !self.close_flows(now) {
+                return;
+            }
+        }
+    }
+
+    fn settle_parts(&mut self, now: Now) {
+        loop {
             if let Some(expired) = self.ua.poll_expired() {
                 self.expired(now, expired);
             } else if let Some(act) = self.acts.pop_front() {
@@ -338,12 +373,6 @@ impl Gateway {
             } else {
                 break;
             }
-        }
-        while let Some((flow, bytes)) = self.ua.poll_output() {
-            if flow.transport.is_reliable() {
-                self.connect_where_needed(flow);
-            }
-            self.out.push_back(Output::Send { flow, bytes });
         }
     }
 
@@ -363,6 +392,13 @@ impl Gateway {
         if self.trunk_flows.get(&flow.peer).is_some_and(|(known, _)| *known == flow) {
             self.trunk_flows.remove(&flow.peer);
         }
+        self.stream_gone(now, flow);
+        self.browsers.gone(flow);
+    }
+
+    /// Nothing can be sent there any more.
+    fn stream_gone(&mut self, now: Now, flow: Flow) {
+        self.page_lost(now, flow);
         self.ua.flow_closed(now, flow);
         self.forget_queued(now, flow);
         for aor in self.registrar.flow_closed(flow) {
@@ -373,6 +409,7 @@ impl Gateway {
     fn command(&mut self, now: Now, command: Command) {
         match command {
             Command::Probe(device) => self.probe(now, device),
+            Command::TakeSeat { login, tab } => self.take_seat(now, login, tab),
             Command::HangUp(call) => self.end_call(now, call, EndReason::HungUpByAdministrator),
             Command::Reload { dial_plan, takeover, digest_no_md5 } => {
                 self.config.dial_plan = *dial_plan;
@@ -427,6 +464,10 @@ impl Gateway {
     /// Sizes of the call tables, for the checker that they return to nothing.
     pub fn call_tables(&self) -> [usize; 5] {
         self.calls.table_sizes()
+    }
+    /// Flows and seats of browsers held right now, for tests that end at rest.
+    pub fn browser_tables(&self) -> [usize; 2] {
+        self.browsers.sizes()
     }
     pub fn counters(&self) -> Counters {
         self.counters

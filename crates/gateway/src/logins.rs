@@ -56,6 +56,7 @@ impl Gateway {
         for call in self.calls_up_to(login.agent, login.epoch) {
             self.end_call(now, call, reason);
         }
+        self.browser_left(now, login);
         self.notice(
             Audience::Login(login.id),
             Notice::LoginEnded {

@@ -2,11 +2,13 @@
 
 use crate::directory::Directory;
 use hotdesk::Seats;
+use hotdesk::pass::browser_user;
 use registrar::Registrar;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use terms::{
-    Agent, AgentId, Binding, DeviceId, EndReason, Epoch, Liveness, Login, LoginId, Now, Pii, Trunk, TrunkId,
+    Agent, AgentId, Aor, Binding, DeviceId, EndReason, Epoch, Liveness, Login, LoginId, Now, Pii, Place,
+    Trunk, TrunkId,
 };
 
 /// `sip-config/dialplan.toml`, read.
@@ -93,6 +95,8 @@ pub enum Caller {
     Trunk(TrunkId),
     /// A device of ours, whoever sits there.
     Device(DeviceId),
+    /// An agent in the browser.
+    Browser(AgentId),
 }
 
 /// Where the call goes, and how that was found, for people.
@@ -109,10 +113,11 @@ pub enum Route {
     Refused(EndReason),
 }
 
-/// A phone of ours, with the login that made it the right one.
+/// A phone or a browser of ours, with the login that made it the right one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhoneRoute {
-    pub device: DeviceId,
+    /// None for a browser.
+    pub device: Option<DeviceId>,
     /// Agent, login and epoch; none where a phone is called by its own name and nobody sits there.
     pub seat: Option<(AgentId, LoginId, Epoch)>,
     /// Where it can be reached, best first. Never empty.
@@ -148,7 +153,7 @@ pub fn route(
         return Route::Refused(EndReason::UnknownNumber);
     }
     let number = clean(dialled);
-    let device = match caller {
+    let (name, seat) = match caller {
         Caller::Trunk(trunk) => {
             let name = directory.trunk(trunk).map_or("?", |trunk| &trunk.name);
             say(format_args!("the call comes from trunk {name}"));
@@ -161,10 +166,12 @@ pub fn route(
                 }
             };
         }
-        Caller::Device(device) => device,
+        Caller::Device(device) => {
+            let name = directory.phone(device).map_or("?", |phone| &*phone.device.name);
+            (name, view.seats.at_device(device))
+        }
+        Caller::Browser(agent) => ("a browser", view.seats.login_of(agent)),
     };
-    let name = directory.phone(device).map_or("?", |phone| &*phone.device.name);
-    let seat = view.seats.at_device(device);
     match seat.and_then(|login| directory.agent(login.agent)) {
         Some(agent) => say(format_args!("the call comes from {name}, where {} sits", agent.login_name)),
         None => say(format_args!("the call comes from {name}, where nobody sits")),
@@ -203,12 +210,13 @@ fn to_agent(
 ) -> Route {
     say(format_args!("the number belongs to {} ({})", agent.login_name, agent.extension));
     let login = view.seats.login_of(agent.id).filter(|_| agent.enabled);
-    if let Some(login) = login
-        && let Some(device) = login.place.device()
-    {
-        return to_device(view, device, Some(login), say);
+    if let Some(login) = login {
+        return match login.place {
+            Place::Phone(device) => to_device(view, device, Some(login), say),
+            Place::Browser => to_browser(view, login, say),
+        };
     }
-    say(format_args!("{} is not logged in at a phone", agent.login_name));
+    say(format_args!("{} is not logged in", agent.login_name));
     let fallback = view.dial_plan.not_logged_in.as_deref().filter(|_| may_fall_back);
     if let Some(extension) = fallback
         && extension != agent.extension
@@ -230,14 +238,32 @@ fn to_device(
         say(format_args!("that phone does not exist any more, or is disabled"));
         return Route::Refused(EndReason::PhoneUnreachable);
     };
-    let found = view.registrar.lookup(view.now, &phone.aor);
+    let seat = login.map(|login| (login.agent, login.id, login.epoch));
+    to_contacts(view, &phone.aor, &phone.device.name, Some(device), seat, say)
+}
+
+/// To the page where the agent sits.
+fn to_browser(view: &View<'_>, login: &Login, say: &mut dyn FnMut(fmt::Arguments<'_>)) -> Route {
+    let aor = Aor::new(&browser_user(login.id), view.directory.domain());
+    let seat = (login.agent, login.id, login.epoch);
+    to_contacts(view, &aor, "the browser", None, Some(seat), say)
+}
+
+fn to_contacts(
+    view: &View<'_>,
+    aor: &Aor,
+    name: &str,
+    device: Option<DeviceId>,
+    seat: Option<(AgentId, LoginId, Epoch)>,
+    say: &mut dyn FnMut(fmt::Arguments<'_>),
+) -> Route {
+    let found = view.registrar.lookup(view.now, aor);
     let contacts: Vec<Binding> = found
         .into_iter()
         // A suspect stream has lost its connection: there is no way to send to it.
         .filter(|(one, liveness)| *liveness == Liveness::Live || !one.flow.transport.is_reliable())
         .map(|(one, _)| one)
         .collect();
-    let name = &phone.device.name;
     if contacts.is_empty() {
         say(format_args!("{name} cannot be reached: no live contact"));
         return Route::Refused(EndReason::PhoneUnreachable);
@@ -245,7 +271,6 @@ fn to_device(
     for contact in &contacts {
         say(format_args!("{name} rings at {} over {}", contact.contact, contact.flow));
     }
-    let seat = login.map(|login| (login.agent, login.id, login.epoch));
     Route::Phone(PhoneRoute { device, seat, contacts })
 }
 

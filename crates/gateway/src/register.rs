@@ -1,6 +1,7 @@
 //! REGISTER: who asks, may they, what becomes of it, and the 200 that leaves only when the row is durable.
 
 use crate::Gateway;
+use crate::auth::Sender;
 use crate::store::Waiting;
 use ahash::AHashMap;
 use registrar::{ContactAsk, Contacts, Register, Registered};
@@ -36,26 +37,37 @@ pub(crate) struct Queued {
 impl Gateway {
     pub(crate) fn register(&mut self, now: Now, flow: Flow, key: ServerKey, request: &Message<'_>) {
         // RFC 3261 §10.3 step 1: only for our own domain. Step 3 and 4: who is it, and may they.
-        let Some(device) = self.authenticated(now, flow, key, request) else { return };
+        let Some(sender) = self.authenticated(now, flow, key, request) else { return };
         // Step 2, extensions, is the `Ua`'s (`sip::ua::EXTENSIONS`).
         // Step 5: the address of record is in To; it has to be the device's own.
-        let Some(aor) = self.aor_in_to(flow, device, request) else {
+        let Some(aor) = self.aor_in_to(flow, sender, request) else {
             return self.respond(now, key, Draft::response(403).phrase("Not Your Address Of Record"));
         };
         match asked(aor, flow, key, request) {
-            Ok(asked) => self.decide(now, asked),
+            Ok(mut asked) => {
+                if let Sender::Browser(seat) = sender {
+                    asked.register.alone = true;
+                    if !self.tab_may(now, seat.login, instance_asked(&asked.register)) {
+                        let draft = Draft::response(403).phrase("Another Tab Has The Phone");
+                        return self.respond(now, key, draft);
+                    }
+                }
+                self.decide(now, asked)
+            }
             Err(why) => self.respond(now, key, Draft::response(400).phrase(why)),
         }
     }
 
-    fn aor_in_to(&self, flow: Flow, device: DeviceId, request: &Message<'_>) -> Option<Aor> {
-        let phone = self.directory.phone(device)?;
+    fn aor_in_to(&self, flow: Flow, sender: Sender, request: &Message<'_>) -> Option<Aor> {
+        let aor = match sender {
+            Sender::Device(device) => self.directory.phone(device)?.aor.clone(),
+            Sender::Browser(seat) => self.browser_aor(seat.login),
+        };
         let uri = request.to()?.uri()?;
         // Ports and parameters are no part of an address of record. Phones configured with our address instead of our
         // domain say the address.
-        let ours =
-            uri.user_unescaped() == phone.device.name.as_str() && self.is_ours(flow, uri.host, uri.host_ip());
-        ours.then(|| phone.aor.clone())
+        let ours = uri.user_unescaped() == aor.user() && self.is_ours(flow, uri.host, uri.host_ip());
+        ours.then_some(aor)
     }
 
     fn decide(&mut self, now: Now, asked: Asked) {
@@ -106,8 +118,10 @@ impl Gateway {
         match result {
             Ok(()) => {
                 self.heard_of(put);
+                let before = self.browser_bindings(now, write);
                 let bindings = self.registrar.commit(now, write);
                 self.phone_has(now, aor, !bindings.is_empty());
+                self.browser_registered(now, aor, &before, &bindings);
                 // Its connection may have closed while the row was on its way to the disk.
                 let born_suspect = |(one, live): &(Binding, Liveness)| {
                     *live == Liveness::Suspect && put.iter().any(|put| put.flow == one.flow)
@@ -191,6 +205,7 @@ impl Gateway {
             path: Vec::new(),
             user_agent: String::new(),
             flow: Flow::udp(([0, 0, 0, 0], 0).into(), ([0, 0, 0, 0], 0).into()),
+            alone: false,
         };
         if let Registered::AfterWrite(write) = self.registrar.register(now, &star) {
             self.registrar.commit(now, &write);
@@ -227,9 +242,18 @@ fn asked(aor: Aor, flow: Flow, key: ServerKey, request: &Message<'_>) -> Result<
         path,
         user_agent: short(request.header(Name::UserAgent).unwrap_or_default()),
         flow,
+        alone: false,
     };
     let outbound = request.has_token(Name::Supported, "outbound");
     Ok(Asked { key, register, outbound, path: request.has_token(Name::Supported, "path") })
+}
+
+/// The instance of a device that registers itself; none where it asks or leaves.
+fn instance_asked(register: &Register) -> Option<&str> {
+    match &register.contacts {
+        Contacts::List(list) => list.iter().find_map(|one| one.instance.as_deref()),
+        Contacts::None | Contacts::Star => None,
+    }
 }
 
 fn short(text: &str) -> String {

@@ -326,7 +326,7 @@ fn the_plan_says_in_words_where_a_call_goes() {
     ] {
         let plan = t.gateway.route(t.now, caller, dialled);
         let found = match &plan.route {
-            Route::Phone(to) => format!("phone {}", to.device),
+            Route::Phone(to) => format!("phone {}", to.device.unwrap()),
             Route::Trunk(to) => format!("trunk {}", to.number),
             Route::Refused(reason) => format!("refused {}", reason.code()),
         };

@@ -25,6 +25,8 @@ pub enum Reaction {
 pub struct Seats {
     /// The row of the highest epoch per agent, ended or not.
     latest: AHashMap<AgentId, Login>,
+    /// Whose row a login is, for the rows in `latest`.
+    whose: AHashMap<LoginId, AgentId>,
     /// The youngest login ever seen at a device, and whose it is. The store numbers logins in the order it grants them
     /// and holds at most one per device open, so a younger number there means that every older one has ended.
     youngest: AHashMap<DeviceId, (LoginId, AgentId)>,
@@ -66,7 +68,10 @@ impl Seats {
         if let Some(mine) = mine {
             left.push(ended_by(&mine, row, LoginEndReason::TakenOver));
         }
-        self.latest.insert(row.agent, row.clone());
+        if let Some(old) = self.latest.insert(row.agent, row.clone()) {
+            self.whose.remove(&old.id);
+        }
+        self.whose.insert(row.id, row.agent);
         if self.login_of(row.agent).is_some() {
             return Reaction::Seated { login: row.clone(), left };
         }
@@ -92,6 +97,11 @@ impl Seats {
         self.login_of(*agent).filter(|login| login.id == *id)
     }
 
+    /// The login with this id, if it stands.
+    pub fn login(&self, id: LoginId) -> Option<&Login> {
+        self.login_of(*self.whose.get(&id)?).filter(|login| login.id == id)
+    }
+
     /// Whether calls and requests of this login may go on. False for every older epoch, from the row's arrival on.
     pub fn is_current(&self, agent: AgentId, epoch: Epoch) -> bool {
         self.login_of(agent).is_some_and(|login| login.epoch == epoch)
@@ -105,7 +115,9 @@ impl Seats {
     /// The agent was removed from the directory. Returns the login that stood, for its teardown.
     pub fn forget_agent(&mut self, agent: AgentId) -> Option<Login> {
         let stood = self.login_of(agent).cloned();
-        self.latest.remove(&agent);
+        if let Some(row) = self.latest.remove(&agent) {
+            self.whose.remove(&row.id);
+        }
         self.youngest.retain(|_, (_, whose)| *whose != agent);
         stood
     }

@@ -3,6 +3,7 @@
 use crate::cli::Place;
 use anyhow::{Context, bail};
 use daemon::Config;
+use hotdesk::pass::PassKey;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -109,6 +110,12 @@ pub fn tell_service(data_dir: &Path) {
             "hotseat: written, but the running service has not taken it up yet ({why}); it tries by itself."
         );
     }
+}
+
+/// The key by which seats in browsers are proved: from the same file, so that pages go on after a restart.
+pub fn pass_key(data_dir: &Path) -> anyhow::Result<PassKey> {
+    let key = sealing_key(&data_dir.join("secret.key"))?;
+    Ok(PassKey::new(key.derive("passes of seats in browsers")?))
 }
 
 fn sealing_key(file: &Path) -> anyhow::Result<SealingKey> {

@@ -38,13 +38,14 @@ pub async fn run(place: &Place, json: bool, number: &str, from: &str) -> anyhow:
     for login in logins.clone() {
         gateway.handle(now, Input::Login(login));
     }
-    let device_of_agent = agents
+    let place_of_agent = agents
         .iter()
         .find(|a| a.extension == from || a.login_name.eq_ignore_ascii_case(from))
-        .map(|a| logins.iter().find(|l| l.agent == a.id).and_then(|l| l.place.device()));
-    let caller = match device_of_agent {
-        Some(Some(device)) => Caller::Device(device),
-        Some(None) => bail!("{from} sits at no phone, so no call can come from there"),
+        .map(|a| (a.id, logins.iter().find(|l| l.agent == a.id).map(|l| l.place)));
+    let caller = match place_of_agent {
+        Some((_, Some(terms::Place::Phone(device)))) => Caller::Device(device),
+        Some((agent, Some(terms::Place::Browser))) => Caller::Browser(agent),
+        Some((_, None)) => bail!("{from} is not logged in, so no call can come from there"),
         None => match devices.iter().find(|d| d.name == from) {
             Some(device) => Caller::Device(device.id),
             None => match config.trunks.iter().find(|t| t.name == from) {
@@ -97,6 +98,7 @@ fn machine(config: &Config) -> Gateway {
         incarnation: 0,
         calls_max: config.calls.calls_max,
         bindings_max: config.registration.bindings_max,
+        pass_key: config.pass_key.clone(),
         digest_no_md5: config.security.digest_no_md5,
         phone_srtp: config.phones.srtp,
         phone_codecs: config.phones.codecs,

@@ -10,7 +10,6 @@ use media::MediaConfig;
 use std::io::Write;
 use std::sync::Arc;
 use store::Sqlite;
-use terms::BrowserAdmission;
 
 pub async fn run(place: &Place) -> anyhow::Result<()> {
     let config = place::config(place)?;
@@ -23,10 +22,11 @@ pub async fn run(place: &Place) -> anyhow::Result<()> {
 
 /// Starts the daemon with everything that belongs to it.
 pub async fn start(
-    config: Config,
+    mut config: Config,
     store: Arc<Sqlite>,
     environment: Option<String>,
 ) -> anyhow::Result<Service> {
+    config.pass_key = place::pass_key(&config.data_dir)?;
     place::write_identity(&config.data_dir, &place::identity(&config))?;
     let settings = auth::Settings {
         environment,
@@ -35,6 +35,7 @@ pub async fn start(
         pending: config.security.pending_session,
         session_idle: config.security.session,
         session_longest: config.security.session.max(auth::Settings::default().session_longest),
+        sip: sip_settings(&config),
         limits: auth::AttemptLimits { source: config.security.logins_per_minute, ..Default::default() },
         ..auth::Settings::default()
     };
@@ -47,7 +48,12 @@ pub async fn start(
         store,
         |desk: DeskCore| {
             let auth = auth::Auth::new(rows, Arc::new(desk), settings);
-            Web { api: auth::router(auth), admit: Arc::new(|parts| Box::pin(admit(parts))) }
+            let asked = auth.clone();
+            let admit = move |parts: http::request::Parts| {
+                let auth = asked.clone();
+                async move { auth.admit(&parts).await }
+            };
+            Web { api: auth::router(auth), admit: Arc::new(move |parts| Box::pin(admit(parts))) }
         },
         move |core: CoreHandle| -> std::io::Result<MediaDoor> {
             let tell = core.clone();
@@ -59,11 +65,18 @@ pub async fn start(
     .await
 }
 
-/// A WebSocket without a session authenticates by digest. Sessions open none yet.
-async fn admit(parts: http::request::Parts) -> BrowserAdmission {
-    match parts.headers.contains_key(http::header::COOKIE) {
-        false => BrowserAdmission::Anonymous,
-        true => BrowserAdmission::Refused(403),
+/// What pages are told about SIP over WebSocket.
+fn sip_settings(config: &Config) -> auth::SipSettings {
+    auth::SipSettings {
+        domain: config.domain.clone(),
+        realm: config.realm.clone(),
+        key: config.pass_key.clone(),
+        ice: auth::IceServers {
+            stun: config.browser.stun.clone(),
+            turn: config.browser.turn.clone(),
+            turn_secret: config.browser.turn_secret.clone(),
+            turn_life: config.browser.turn_life,
+        },
     }
 }
 

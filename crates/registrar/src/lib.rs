@@ -45,6 +45,8 @@ pub struct Register {
     pub path: Vec<String>,
     pub user_agent: String,
     pub flow: Flow,
+    /// Whoever registers here is the only contact: a page replaces the page before it. Phones may have several.
+    pub alone: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -84,6 +84,9 @@ fn update(limits: &Limits, now: Now, old: &[Binding], request: &Register, asks: 
             changed = true;
         }
     }
+    if request.alone && !made.is_empty() {
+        kept.clear();
+    }
     if !changed {
         return Verdict::Unchanged;
     }

@@ -57,6 +57,7 @@ fn a_hundred_thousand_bindings_fit_in_100_mb() {
             path: vec![],
             user_agent: "Yealink SIP-T46U 108.86.0.20".into(),
             flow: Flow::udp("192.0.2.1:5060".parse().unwrap(), peer.parse().unwrap()),
+            alone: false,
         };
         let Registered::AfterWrite(write) = r.register(Now::default(), &register) else { panic!("refused") };
         r.commit(Now::default(), &write);

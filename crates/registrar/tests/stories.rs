@@ -40,6 +40,7 @@ fn request(call_id: &str, cseq: u32, contacts: Vec<ContactAsk>) -> Register {
         path: vec![],
         user_agent: "Desk 1.0".into(),
         flow: flow("198.51.100.7:5062"),
+        alone: false,
     }
 }
 

@@ -261,6 +261,25 @@ impl Ua {
         self.settle();
     }
 
+    /// The peer of a dialog is reached at another contact over another flow from now on (RFC 5626 §5.3): it registered there.
+    pub fn retarget(&mut self, dialog: DialogKey, flow: Flow, contact: &str) {
+        if let Some(one) = self.dialogs.get_mut(dialog.0) {
+            one.remote_target = crate::dialog::target_of(contact);
+        }
+        self.moved(dialog.0, flow);
+    }
+
+    /// The dialog with this Call-ID, our tag and theirs, if it is not over.
+    pub fn dialog_named(&self, call_id: &str, local_tag: &str, remote_tag: &str) -> Option<DialogKey> {
+        let key = *self.by_dialog.get(&self.keys.dialog(call_id, local_tag, remote_tag))?;
+        self.dialogs.get(key).filter(|dialog| !dialog.is_ending()).map(|_| DialogKey(key))
+    }
+
+    /// The flow a request came over that still waits for its final response.
+    pub fn flow_of(&self, request: ServerKey) -> Option<Flow> {
+        self.servers.get(request.0).map(|server| server.flow)
+    }
+
     /// `None` once the dialog is over, which it is as soon as BYE was sent.
     pub fn dialog(&self, dialog: DialogKey) -> Option<DialogInfo> {
         let dialog = self.dialogs.get(dialog.0).filter(|d| !d.is_ending())?;

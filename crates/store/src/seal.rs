@@ -36,6 +36,13 @@ impl SealingKey {
         Ok(key)
     }
 
+    /// Another key for another purpose, made from this one: it survives what the key file survives, and says nothing about it.
+    pub fn derive(&self, purpose: &str) -> Result<[u8; KEY_LEN], KeyError> {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &self.bytes()?);
+        let tag = ring::hmac::sign(&key, purpose.as_bytes());
+        tag.as_ref().try_into().map_err(|_| KeyError::WrongLength(tag.as_ref().len()))
+    }
+
     fn bytes(&self) -> Result<[u8; KEY_LEN], KeyError> {
         let bytes = STANDARD.decode(self.0.expose()).map_err(|_| KeyError::NotBase64)?;
         bytes.as_slice().try_into().map_err(|_| KeyError::WrongLength(bytes.len()))
@@ -125,6 +132,10 @@ mod tests {
     fn a_key_file_is_32_bytes_of_base64() {
         let SealingKey(text) = SealingKey::generate([9; 32]);
         assert!(SealingKey::parse(&format!("{}\n", text.expose())).is_ok());
+        let key = SealingKey::parse(text.expose()).unwrap();
+        assert_eq!(key.derive("a"), SealingKey(text).derive("a"));
+        assert_ne!(key.derive("a").unwrap(), key.derive("b").unwrap());
+        assert_ne!(key.derive("a").unwrap(), [9; 32]);
         assert_eq!(SealingKey::parse("AAAA").unwrap_err(), KeyError::WrongLength(3));
         assert_eq!(SealingKey::parse("not a key").unwrap_err(), KeyError::NotBase64);
     }

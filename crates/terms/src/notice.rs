@@ -52,6 +52,8 @@ pub enum Notice {
         peer: Option<String>,
         since: WallTime,
     },
+    /// Another tab of this login has the sound from now on; this one lets go (SPEC C7).
+    TabLost { login: LoginId, tab: String },
     /// One direction of the agent's call is silent, or speaks again (SPEC I5).
     Audio { login: LoginId, call: CallId, silent: bool, from_agent: bool },
 }

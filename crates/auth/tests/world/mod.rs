@@ -3,7 +3,7 @@
 // Each test file is a program of its own and uses its own share of this.
 #![allow(dead_code)]
 
-use auth::{Auth, Core, PhoneNow, Settings};
+use auth::{Auth, Core, PhoneNow, SeatNow, Settings};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use store::{Memory, NewAgent, NewDevice, Store};
 use terms::{
-    Activity, AgentId, Audience, DeviceId, Ha1, Notice, PhoneState, Secret, TakeoverPolicy, Typology,
-    WallTime,
+    Activity, AgentId, Audience, DeviceId, Ha1, LoginId, Notice, PhoneState, Secret, TakeoverPolicy,
+    Typology, WallTime,
 };
 use tokio::sync::broadcast;
 use tower::ServiceExt;
@@ -31,6 +31,8 @@ pub struct Script {
     pub probes: AtomicUsize,
     pub pokes: AtomicUsize,
     pub refuse: AtomicBool,
+    /// Of every login in a browser; `None`: the core knows of no login.
+    pub seat: Mutex<Option<SeatNow>>,
     pub notices: broadcast::Sender<(Audience, Notice)>,
 }
 
@@ -54,6 +56,16 @@ impl Core for Script {
     }
     fn poke(&self) {
         self.pokes.fetch_add(1, Ordering::SeqCst);
+    }
+    async fn seat(&self, _: LoginId) -> Option<SeatNow> {
+        self.seat.lock().unwrap().clone()
+    }
+    async fn take_seat(&self, login: LoginId, tab: String) {
+        let mut seat = self.seat.lock().unwrap();
+        let old = seat.replace(SeatNow { owner: Some(tab), live: false });
+        if let Some(tab) = old.and_then(|seat| seat.owner) {
+            let _ = self.notices.send((Audience::Login(login), Notice::TabLost { login, tab }));
+        }
     }
     fn takeover_policy(&self) -> TakeoverPolicy {
         if self.refuse.load(Ordering::SeqCst) { TakeoverPolicy::Refuse } else { TakeoverPolicy::End }
@@ -124,6 +136,7 @@ pub async fn world() -> World {
         probes: AtomicUsize::new(0),
         pokes: AtomicUsize::new(0),
         refuse: AtomicBool::new(false),
+        seat: Mutex::new(Some(SeatNow::default())),
         notices: broadcast::channel(64).0,
     });
     let clock = Arc::new(AtomicI64::new(START));

@@ -2,13 +2,13 @@
 //! readers of their own.
 
 use super::read::{ConfigError, ConfigErrors, Section, Source};
-use super::{Calls, Config, Listen, Phones, Registration, Security, TlsFiles};
+use super::{Browser, Calls, Config, Listen, Phones, Registration, Security, TlsFiles};
 use super::{dialplan, security, trunks};
 use gateway::DialPlan;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use terms::{Codecs, Transport, Trunk};
+use terms::{Codecs, Secret, Transport, Trunk};
 
 const ADDRESS: &str = "an address with a port, for example \"192.0.2.1:5060\" or \"[2001:db8::1]:5060\"";
 /// A day: nobody means a longer registration or ring time, and sums stay far from overflow.
@@ -191,6 +191,9 @@ fn gateway(
     if let Some(section) = top.section("registration") {
         config.registration = registration(section);
     }
+    if let Some(section) = top.section("browser") {
+        config.browser = browser(section);
+    }
     if let Some(mut calls) = top.section("calls") {
         let d = Calls::default();
         config.calls = Calls {
@@ -212,6 +215,34 @@ fn gateway(
     }
     top.finish();
     config
+}
+
+/// Servers that help browsers out of hard networks, and the secret their credentials are made of.
+fn browser(mut s: Section<'_>) -> Browser {
+    let mut browser = Browser::default();
+    for (key, schemes, list) in
+        [("stun", ["stun:", "stuns:"], &mut browser.stun), ("turn", ["turn:", "turns:"], &mut browser.turn)]
+    {
+        let example = format!("an address such as \"{}turn.example.com:3478\"", schemes[0]);
+        for (url, at) in s.texts(key).unwrap_or_default() {
+            if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+                s.error(at, format!("`{key}` has \"{url}\"; write {example}."));
+            }
+            list.push(url);
+        }
+    }
+    if let Some((secret, _)) = s.text("turn_secret") {
+        browser.turn_secret = Secret::new(secret);
+    }
+    browser.turn_life = seconds(&mut s, "turn_life_s", 60, 3600, browser.turn_life);
+    if !browser.turn.is_empty() && browser.turn_secret.expose().is_empty() {
+        s.missing(
+            "turn_secret",
+            "write the TURN server's static-auth-secret, so that browsers get credentials.",
+        );
+    }
+    s.finish();
+    browser
 }
 
 fn listeners(mut s: Section<'_>, config: &Config, rtp_at: usize) -> Listen {

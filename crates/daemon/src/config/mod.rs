@@ -10,11 +10,12 @@ mod trunks;
 pub use read::{ConfigError, ConfigErrors};
 
 use gateway::DialPlan;
+use hotdesk::pass::PassKey;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use terms::{CodecName, Codecs, Srtp, TakeoverPolicy, Trunk};
+use terms::{CodecName, Codecs, Secret, Srtp, TakeoverPolicy, Trunk};
 
 /// Everything a running Hotseat was told.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +48,19 @@ pub struct Config {
     pub trunks: Vec<Trunk>,
     pub dial_plan: DialPlan,
     pub security: Security,
+    pub browser: Browser,
+    /// Proves seats in browsers. Not of the folder: whoever starts the service takes it from where keys are kept.
+    pub pass_key: PassKey,
+}
+
+/// What browsers need beyond our own address, for hard networks.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    pub stun: Vec<String>,
+    pub turn: Vec<String>,
+    /// Shared with the TURN server, which makes credentials of it that run out.
+    pub turn_secret: Secret,
+    pub turn_life: Duration,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -158,6 +172,8 @@ impl Config {
             trunks: Vec::new(),
             dial_plan: DialPlan::default(),
             security: Security::default(),
+            browser: Browser::default(),
+            pass_key: PassKey::new([0; 32]),
         }
     }
 
@@ -173,6 +189,24 @@ impl Config {
         let bound = self.listen.sip_udp.first().or(self.listen.sip_tcp.first());
         let bound = bound.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |a| a.ip());
         (bound, self.advertise.unwrap_or(bound))
+    }
+}
+
+impl PartialEq for Browser {
+    fn eq(&self, other: &Browser) -> bool {
+        let own = (&self.stun, &self.turn, self.turn_secret.expose(), self.turn_life);
+        own == (&other.stun, &other.turn, other.turn_secret.expose(), other.turn_life)
+    }
+}
+
+impl Default for Browser {
+    fn default() -> Browser {
+        Browser {
+            stun: Vec::new(),
+            turn: Vec::new(),
+            turn_secret: Secret::default(),
+            turn_life: Duration::from_secs(600),
+        }
     }
 }
 

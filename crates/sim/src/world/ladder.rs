@@ -118,6 +118,7 @@ pub fn notice_line(notice: &Notice) -> String {
             Some(peer) => format!("{activity:?} with {peer}"),
             None => format!("{activity:?}"),
         },
+        Notice::TabLost { .. } => "another tab has the sound".into(),
         Notice::Audio { silent, from_agent, .. } => {
             let whose = if *from_agent { "the agent" } else { "the other" };
             format!("{whose} is {}", if *silent { "silent" } else { "heard again" })

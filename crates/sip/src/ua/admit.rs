@@ -6,9 +6,9 @@ use crate::{Message, Method, Name};
 /// The methods this endpoint acts on, as its Allow header says.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK";
 
-/// The option tags a peer may require of us, whatever the request. Replaces and timer are not among them until they are
+/// The option tags a peer may require of us, whatever the request. Timer is not among them until it is
 /// built: saying yes and doing nothing would break calls in ways nobody finds.
-pub const EXTENSIONS: &[&str] = &["path", "outbound", super::reliable::TAG];
+pub const EXTENSIONS: &[&str] = &["path", "outbound", "replaces", super::reliable::TAG];
 
 /// A refusal by the rules: status and the header that explains it.
 #[derive(Clone, PartialEq, Eq, Debug)]

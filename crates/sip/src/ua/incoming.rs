@@ -113,7 +113,7 @@ impl Ua {
     }
 
     /// RFC 5626 §5.3, RFC 3581: the peer is where its last request came from.
-    fn moved(&mut self, key: u64, flow: Flow) {
+    pub(super) fn moved(&mut self, key: u64, flow: Flow) {
         let Some(dialog) = self.dialogs.get_mut(key) else { return };
         dialog.flow_open = true;
         let old = dialog.flow;
