@@ -51,14 +51,49 @@ function resolved(from, name) {
 const PAGE = `<!doctype html><meta charset="utf-8"><title>A softphone</title><audio id="remote" autoplay></audio>
 <script type="module" src="/phone.js"></script>`
 
-/** Both libraries behind one face: `phone.start`, `phone.stop`; what happened is in `phone.events`. */
+/** Both libraries behind one face: `phone.start`, `phone.call`, `phone.hangUp`, `phone.stop`; calls that come are answered. What
+ *  happened is in `phone.events`, what was heard in `phone.heard()`: samples of 8 kHz. */
 const PHONE = `
 import JsSIP from '/jssip.js'
-import { Registerer, RegistererState, UserAgent } from '/sip.js/lib/index.js'
+import { Inviter, Registerer, RegistererState, SessionState, UserAgent } from '/sip.js/lib/index.js'
 
 const events = []
 const say = (what, detail) => events.push([what, String(detail ?? '')])
 let ua
+let session
+let samples = []
+let context
+
+/** Plays what comes and keeps it. */
+function listen(stream) {
+  document.getElementById('remote').srcObject = stream
+  // The ear of the call before would go on writing down silence between the samples.
+  context?.close()
+  context = new AudioContext({ sampleRate: 8000 })
+  const tap = context.createScriptProcessor(1024, 1, 1)
+  tap.onaudioprocess = ({ inputBuffer }) => {
+    for (const v of inputBuffer.getChannelData(0)) samples.push(Math.round(Math.max(-1, Math.min(1, v)) * 32767))
+  }
+  context.createMediaStreamSource(stream).connect(tap)
+  tap.connect(context.destination)
+}
+
+// What is spoken goes out as it is: the browser would take a melody for noise and an answer for an echo.
+const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false }
+const media = { mediaConstraints: { audio, video: false }, pcConfig: { iceServers: [] } }
+const constraints = { sessionDescriptionHandlerOptions: { constraints: { audio, video: false } } }
+
+/** Follows a session of SIP.js from its first state to its last. */
+function follow(one) {
+  session = one
+  one.stateChange.addListener((state) => {
+    if (state === SessionState.Established) {
+      listen(one.sessionDescriptionHandler.remoteMediaStream)
+      say('up')
+    }
+    if (state === SessionState.Terminated) say('ended')
+  })
+}
 
 const kinds = {
   jssip({ ws, domain, user, secret }) {
@@ -70,14 +105,38 @@ const kinds = {
     ua.on('disconnected', () => say('disconnected'))
     ua.on('registered', () => say('registered'))
     ua.on('registrationFailed', (e) => say('refused', e.cause))
+    ua.on('newRTCSession', ({ session: one, originator }) => {
+      session = one
+      const attend = (connection) => {
+        connection.addEventListener('track', ({ streams, track }) => listen(streams[0] ?? new MediaStream([track])))
+      }
+      // A call out has its connection before we hear of it, a call in gets one when it is answered.
+      if (one.connection) attend(one.connection)
+      else one.on('peerconnection', ({ peerconnection }) => attend(peerconnection))
+      one.on('confirmed', () => say('up'))
+      one.on('ended', (e) => say('ended', e.cause))
+      one.on('failed', (e) => say('failed', e.cause + ' ' + (e.message?.status_code ?? '')))
+      if (originator === 'remote') one.answer(media)
+    })
     ua.start()
-    return async () => ua.stop()
+    return {
+      stop: async () => ua.stop(),
+      call: (uri) => ua.call(uri, media),
+      hangUp: () => session.terminate(),
+    }
   },
   sipjs({ ws, domain, user, secret }) {
     ua = new UserAgent({
       uri: UserAgent.makeURI('sip:' + user + '@' + domain), transportOptions: { server: ws },
       authorizationUsername: user, authorizationPassword: secret, logLevel: 'error',
-      delegate: { onConnect: () => say('connected'), onDisconnect: () => say('disconnected') },
+      delegate: {
+        onConnect: () => say('connected'),
+        onDisconnect: () => say('disconnected'),
+        onInvite: (invitation) => {
+          follow(invitation)
+          invitation.accept(constraints)
+        },
+      },
     })
     const registerer = new Registerer(ua, { expires: 120 })
     registerer.stateChange.addListener((state) => {
@@ -86,15 +145,30 @@ const kinds = {
     ua.start().then(() => registerer.register({
       requestDelegate: { onReject: (r) => say('refused', r.message.statusCode) },
     }))
-    return async () => { await registerer.unregister(); await ua.stop() }
+    return {
+      stop: async () => { await registerer.unregister(); await ua.stop() },
+      call: (uri) => {
+        follow(new Inviter(ua, UserAgent.makeURI(uri), constraints))
+        session.invite({ requestDelegate: { onReject: (r) => say('failed', r.message.statusCode) } })
+      },
+      hangUp: () => session.bye(),
+    }
   },
 }
 
-let stop
+let one
 globalThis.phone = {
   events,
-  start(kind, account) { stop = kinds[kind](account) },
-  stop: () => stop(),
+  start(kind, account) { one = kinds[kind](account) },
+  stop: () => one.stop(),
+  call: (uri) => { one.call(uri) },
+  hangUp: () => { one.hangUp() },
+  /** What was heard since the last time. */
+  heard() {
+    const all = samples
+    samples = []
+    return all
+  },
 }
 `
 
