@@ -39,11 +39,15 @@ export async function outcome(page) {
   const question = page.getByRole('alertdialog', { name: ALREADY_LOGGED })
   const phones = page.getByRole('combobox', { name: 'Telephone' })
   const desk = page.getByRole('button', { name: 'Log out' })
-  await question.or(phones).or(desk).or(refusal).first().waitFor()
-  if (await question.isVisible()) return 'question'
-  if (await desk.isVisible()) return 'in'
-  if (await phones.isVisible()) return 'phones'
-  return refusal.first().innerText()
+  // A message that says what is being done goes by itself; a refusal stays.
+  for (;;) {
+    await question.or(phones).or(desk).or(refusal).first().waitFor()
+    if (await question.isVisible()) return 'question'
+    if (await desk.isVisible()) return 'in'
+    if (await phones.isVisible()) return 'phones'
+    const said = await refusal.first().innerText({ timeout: 200 }).catch(() => undefined)
+    if (said !== undefined) return said
+  }
 }
 
 /** Answers the question of an earlier login; gives back what it said. */

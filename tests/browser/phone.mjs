@@ -55,9 +55,9 @@ function lookInside() {
 }
 
 /** A page of its own browser: the file of the microphone is a matter of the whole process. */
-export async function openPhone({ hz = TONE_HZ, options = {} } = {}) {
+export async function openPhone({ hz = TONE_HZ, plays, options = {} } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'hotseat-tone-'))
-  const browser = await launch([`--use-file-for-fake-audio-capture=${toneFile(join(folder, 'tone.wav'), hz)}`])
+  const browser = await launch([`--use-file-for-fake-audio-capture=${plays ?? toneFile(join(folder, 'tone.wav'), hz)}`])
   const context = await person(browser, { viewport: { width: 1280, height: 800 }, ...options })
   context.setDefaultTimeout(10_000)
   await context.addInitScript(lookInside)

@@ -121,6 +121,17 @@ pub fn ulaw_decode(code: u8) -> i16 {
     (if code & 0x80 != 0 { -sample } else { sample }) as i16
 }
 
+/// A-law, ITU-T G.711 table 1a.
+pub fn alaw_decode(code: u8) -> i16 {
+    let code = code ^ 0x55;
+    let (exponent, mantissa) = (i32::from(code >> 4) & 7, i32::from(code) & 0x0f);
+    let magnitude = match exponent {
+        0 => (mantissa << 4) + 8,
+        _ => ((mantissa << 4) + 264) << (exponent - 1),
+    };
+    (if code & 0x80 != 0 { magnitude } else { -magnitude }) as i16
+}
+
 #[test]
 fn the_ear_knows_its_melody_from_another() {
     let (mine, other) = (melody(1, 10), melody(2, 10));

@@ -2,6 +2,7 @@
 
 mod audio;
 mod baresip;
+mod browser;
 mod calls;
 mod desk;
 mod encrypted;

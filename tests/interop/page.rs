@@ -67,6 +67,12 @@ impl Page {
         }
     }
 
+    /// Everything it said so far, for the report of a failure.
+    pub fn said(&mut self) -> String {
+        self.said.extend(self.lines.try_iter());
+        self.said.join("\n")
+    }
+
     pub fn go_on(&mut self) {
         writeln!(self.go_on, "go on").expect("the page listens");
     }

@@ -1,6 +1,7 @@
-//! The media of the trunk's side: SIPp signals, this socket speaks and listens, so that what arrives is kept as sound.
+//! The media of the trunk's side: SIPp signals, this socket speaks and listens, so that what arrives is kept as sound. It speaks
+//! PCMU and understands PCMA too.
 
-use crate::audio::{ulaw_decode, ulaw_encode};
+use crate::audio::{alaw_decode, ulaw_decode, ulaw_encode};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -61,8 +62,13 @@ fn run(socket: UdpSocket, play: &[i16], heard: &Mutex<Vec<i16>>, stop: &AtomicBo
     while !stop.load(Ordering::Relaxed) {
         if let Ok((len, from)) = socket.recv_from(&mut packet) {
             peer.get_or_insert(from);
-            if len > 12 && packet[0] >> 6 == 2 && packet[1] & 0x7f == 0 {
-                heard.lock().unwrap().extend(packet[12..len].iter().map(|b| ulaw_decode(*b)));
+            let decode = match packet[1] & 0x7f {
+                0 => ulaw_decode,
+                8 => alaw_decode,
+                _ => continue,
+            };
+            if len > 12 && packet[0] >> 6 == 2 {
+                heard.lock().unwrap().extend(packet[12..len].iter().map(|b| decode(*b)));
             }
         }
         if Instant::now() < next {

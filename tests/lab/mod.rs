@@ -191,6 +191,10 @@ impl Hotseat {
     }
 
     pub fn add_agent(&self, name: &str, extension: &str, password: &str) {
+        self.add_agent_of(name, extension, password, "external");
+    }
+
+    pub fn add_agent_of(&self, name: &str, extension: &str, password: &str, typology: &str) {
         self.cli(
             &[
                 "agents",
@@ -199,7 +203,7 @@ impl Hotseat {
                 "--extension",
                 extension,
                 "--typology",
-                "external",
+                typology,
                 "--password-stdin",
                 "--outbound-number",
                 &format!("+4969{extension}"),

@@ -497,7 +497,7 @@ fn a_phone_with_keys_in_its_description_and_a_plain_one() {
     let answer = d.answer(Leg::B, &sdp(B, "8 101", ""), "198.51.100.2");
     let ours = line(&answer, "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:").to_owned();
     let (mut sealer, mut opener) = (Sealer::new(&bytes(key)), Opener::new(&bytes(&ours)));
-    let mut seal = |sealer: &mut Sealer, seq: u16| {
+    let seal = |sealer: &mut Sealer, seq: u16| {
         let mut p = packet(8, 11, seq, 0, &[seq as u8; 160]);
         p.resize(200, 0);
         let len = sealer.seal_rtp(&mut p, 172).unwrap();

@@ -164,7 +164,7 @@ pub fn agree(offer: &Said, told: &Draft, answer: &Said) -> Option<Agreed> {
     Some(Agreed {
         answer,
         to_answerer: to_answerer(&near_voices, &near_digits, &far),
-        to_offerer: to_offerer(&near_voices, &near_digits, &far),
+        to_offerer: to_offerer(&near_voices, &near_digits, &far, &told.voice.formats),
     })
 }
 
@@ -220,15 +220,18 @@ fn to_answerer(voices: &[&Format], digits: &[&Format], far: &[Far<'_>]) -> Vec<P
     paths
 }
 
-fn to_offerer(voices: &[&Format], digits: &[&Format], far: &[Far<'_>]) -> Vec<Path> {
+fn to_offerer(voices: &[&Format], digits: &[&Format], far: &[Far<'_>], told: &[Format]) -> Vec<Path> {
     let near_voices: Vec<End> = voices.iter().map(|f| end(f)).collect();
     let near_digits: Vec<End> = digits.iter().map(|f| end(f)).collect();
     let path = |from: &Format| match from.codec.is_voice() {
         true => voice_path(end(from), &near_voices),
         false => digit_path(end(from), &near_digits, &near_voices),
     };
+    // Chromium's answer lists what it wants to hear, and it sends what our offer named first although the answer leaves
+    // that out (RFC 3264 §6.1 wants it in both). What the offerer understands as it is goes through.
+    let unsaid = told.iter().filter_map(path).filter(|p| p.arrives.codec == p.leaves.codec);
     // Phones that answer with numbers of their own also send with them.
-    far.iter().map(|f| f.told).chain(far.iter().map(|f| f.answered)).filter_map(path).collect()
+    far.iter().map(|f| f.told).chain(far.iter().map(|f| f.answered)).filter_map(path).chain(unsaid).collect()
 }
 
 /// The same codec if it is there, else the leg's first.
