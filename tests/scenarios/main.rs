@@ -15,6 +15,7 @@ mod phone_dies_in_call;
 mod reboot;
 mod register;
 mod restart;
+mod self_test;
 mod store_busy;
 mod takeover;
 mod tcp;

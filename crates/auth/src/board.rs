@@ -278,6 +278,15 @@ impl Board {
                 self.tell(Some(login), false, body);
                 false
             }
+            Notice::Quality { login, call, quality, from_agent } => {
+                let body = json!({
+                    "type": "quality", "call": call.to_string(), "from_agent": from_agent,
+                    "mos_x100": quality.mos_x100, "loss_x100": quality.loss_x100,
+                    "jitter_us": quality.jitter_us, "round_trip_us": quality.round_trip_us,
+                });
+                self.tell(Some(login), false, body);
+                false
+            }
         }
     }
 

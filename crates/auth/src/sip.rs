@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use std::time::Duration;
 use store::{Store, WebSession};
-use terms::{BrowserAdmission, BrowserFlow, Login, Place, Secret, WallTime};
+use terms::{BrowserAdmission, BrowserFlow, CodecName, Codecs, Login, Place, Secret, WallTime};
 
 /// Longest name of a tab; a UUID has 36 characters.
 const TAB_MAX: usize = 64;
@@ -32,6 +32,8 @@ pub struct SipSettings {
     /// Signs tickets and makes passwords. The gateway has the same.
     pub key: PassKey,
     pub ice: IceServers,
+    /// What pages offer, preferred first; empty: the page's own order.
+    pub codecs: Codecs,
 }
 
 /// Helpers of hard networks. Ours is an ICE-lite agent at a known address, so most need none.
@@ -174,9 +176,18 @@ fn credentials<S: Store, C: Core>(
         "realm": sip.realm,
         "expires_in_s": session.expires.since(now).as_secs(),
         "ice_servers": sip.ice.for_user(&user, now),
-        // What is best for the ear first; what a trunk speaks is found among them anyway.
-        "codecs": ["opus", "G722", "PCMA", "PCMU"],
+        "codecs": (!sip.codecs.is_empty()).then(|| sip.codecs.iter().map(spelled).collect::<Vec<_>>()),
     })
+}
+
+/// A codec's name as the browser spells it (RFC 4855 §3 does not care).
+fn spelled(codec: CodecName) -> &'static str {
+    match codec {
+        CodecName::Pcmu => "PCMU",
+        CodecName::Pcma => "PCMA",
+        CodecName::G722 => "G722",
+        CodecName::Opus => "opus",
+    }
 }
 
 /// Where the page's SIP goes: beside the page itself.

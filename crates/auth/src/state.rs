@@ -65,6 +65,7 @@ impl Default for Settings {
                 realm: "hotseat.test".into(),
                 key: PassKey::new([0; 32]),
                 ice: IceServers::default(),
+                codecs: terms::Codecs::default(),
             },
             clock: Arc::new(system_clock),
         }

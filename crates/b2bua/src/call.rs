@@ -25,6 +25,8 @@ pub struct Call {
     pub(crate) expected: VecDeque<(Turn, Expected)>,
     /// The media side holds ports for us.
     pub(crate) media_held: bool,
+    /// Leg B is ourselves, until then (`alone`).
+    pub(crate) alone_until: Option<Instant>,
     /// The timer as it stands in the table of timers.
     pub(crate) timer: Option<Instant>,
     pub(crate) keys: Keys,
@@ -210,6 +212,19 @@ pub(crate) enum Expected {
 }
 
 impl Call {
+    pub(crate) fn new(record: CallRecord, phase: Phase) -> Call {
+        Call {
+            id: record.call,
+            record,
+            phase,
+            turn: Turn(1),
+            expected: VecDeque::new(),
+            media_held: false,
+            alone_until: None,
+            timer: None,
+            keys: Keys::default(),
+        }
+    }
     pub fn id(&self) -> CallId {
         self.id
     }
@@ -280,7 +295,7 @@ impl Call {
                 Some(*media_until)
             }
             Phase::Ringing(r) => Some(r.sign_until.map_or(r.ring_until, |at| at.min(r.ring_until))),
-            Phase::Up(up) => up.deadline(),
+            Phase::Up(up) => up.deadline().into_iter().chain(self.alone_until).min(),
             Phase::Ending(ending) => ending.released_until,
         }
     }

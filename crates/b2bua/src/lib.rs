@@ -7,6 +7,7 @@ use sip::{Draft, Message};
 use std::collections::{BTreeSet, VecDeque};
 use terms::{CallId, CallRecord, EndReason, Flow, Instant, Leg, MediaCommand, MediaEvent, Now};
 
+mod alone;
 mod answer;
 mod call;
 mod digits;
@@ -18,6 +19,7 @@ mod order;
 mod setup;
 mod up;
 
+pub use alone::{ALONE_MAX, Alone};
 pub use call::{Call, Stage};
 pub use end::refusal;
 pub use lost::{AWAY_MAX, Replacement};
@@ -161,9 +163,13 @@ impl Calls {
 
     /// A call begins: leg A's INVITE stands, the order says whom to ring. `start.record.call` is an id of `next_id`.
     pub fn start(&mut self, now: Now, ua: &mut Ua, acts: &mut VecDeque<Act>, start: Start) {
-        let id = start.record.call;
         let mut cx = Cx { now, ua, acts, index: &mut self.index };
         let call = Call::start(&mut cx, start);
+        self.add(now, call);
+    }
+
+    fn add(&mut self, now: Now, call: Call) {
+        let id = call.id();
         self.calls.insert(id, call);
         self.alive += 1;
         self.settle(now, id);

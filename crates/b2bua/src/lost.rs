@@ -100,6 +100,10 @@ impl Call {
             cx.respond(by.invite, Draft::response(491));
             return;
         }
+        if self.alone_until.is_some() {
+            let peer = (by.source, by.kind, by.codecs);
+            return self.changes_alone(cx, by.invite, Some(by.offer), by.source, Some(peer));
+        }
         let other = up.side(leg.other());
         let (to_kind, to_codecs) = (other.kind, other.codecs);
         up.modify = Some(Modify {

@@ -43,6 +43,9 @@ impl Call {
             return;
         }
         let (source, other) = (up.side(by).source, up.side(by.other()));
+        if self.alone_until.is_some() {
+            return self.changes_alone(cx, key, offer, source, None);
+        }
         let (to_kind, to_codecs) = (other.kind, other.codecs);
         let late = offer.is_none();
         let stage = if late { ModifyStage::Asking { late } } else { ModifyStage::Offering };

@@ -1,27 +1,18 @@
 //! How a call begins: leg A's offer goes to the media side, then the first round of INVITEs leaves on leg B.
 
-use crate::call::{Call, Expected, Fork, Keys, MEDIA_WAIT, Phase, Ringing, Setup, Side};
+use crate::call::{Call, Expected, Fork, MEDIA_WAIT, Phase, Ringing, Setup, Side};
 use crate::{Act, Cx, Role, Start};
 use bytes::Bytes;
 use sip::{Draft, Method};
 use smallvec::SmallVec;
-use std::collections::VecDeque;
-use terms::{Codecs, EndReason, Leg, MediaCommand, PortKind, Turn};
+use terms::{Codecs, EndReason, Leg, MediaCommand, PortKind};
 
 impl Call {
     pub(crate) fn start(cx: &mut Cx<'_>, start: Start) -> Call {
         let Start { invite, source, a_kind, a_codecs, offer, order, record } = start;
         let a = Side { dialog: None, source, kind: a_kind, codecs: a_codecs };
-        let mut call = Call {
-            id: record.call,
-            record,
-            phase: Phase::Setup(Setup { media_until: cx.now.instant + MEDIA_WAIT, invite, a, order }),
-            turn: Turn(1),
-            expected: VecDeque::new(),
-            media_held: false,
-            timer: None,
-            keys: Keys::default(),
-        };
+        let media_until = cx.now.instant + MEDIA_WAIT;
+        let mut call = Call::new(record, Phase::Setup(Setup { media_until, invite, a, order }));
         call.record.started = cx.now.wall;
         call.own_server(cx, invite);
         cx.acts.push_back(Act::Record(Box::new(call.record.clone())));

@@ -220,6 +220,9 @@ impl Call {
     }
 
     pub(crate) fn up_timeout(&mut self, cx: &mut Cx<'_>) {
+        if self.was_alone_enough(cx) {
+            return;
+        }
         let Phase::Up(up) = &mut self.phase else { return };
         let now = cx.now.instant;
         if up.both_silent_until().into_iter().chain(up.lost_until()).any(|at| now >= at) {

@@ -5,8 +5,8 @@ use crate::{Act, CallStatus, Gateway, Output};
 use b2bua::Stage;
 use smallvec::SmallVec;
 use terms::{
-    Activity, AgentId, Audience, CallId, DeviceId, EndReason, Epoch, Leg, LoginId, Notice, Now, TrunkId,
-    WallTime,
+    Activity, AgentId, Audience, CallId, DeviceId, EndReason, Epoch, Leg, LoginId, Notice, Now, Quality,
+    TrunkId, WallTime,
 };
 
 pub(crate) type CallIds = SmallVec<[CallId; 2]>;
@@ -130,6 +130,17 @@ impl Gateway {
                 for party in [context.a, context.b] {
                     self.activity_changed(now, party);
                 }
+            }
+        }
+    }
+
+    /// Tells the pages of a call how well one of its sides is connected.
+    pub(crate) fn quality(&mut self, call: CallId, leg: Leg, quality: Quality) {
+        let Some(context) = self.contexts.get(&call) else { return };
+        for (side, party) in [(Leg::A, context.a), (Leg::B, context.b)] {
+            if let Some((_, login, _)) = party.seat {
+                let notice = Notice::Quality { login, call, quality, from_agent: side == leg };
+                self.out.push_back(Output::Notice { to: Audience::Login(login), notice });
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::auth::Sender;
 use crate::calls::{Context, Party};
 use crate::plan::{self, Caller, Identity, PhoneRoute, Route, TrunkRoute};
 use crate::{Gateway, Output};
-use b2bua::{Attempt, Order, Replacement, Start, refusal};
+use b2bua::{Alone, Attempt, Order, Replacement, Start, refusal};
 use sip::headers::NameAddr;
 use sip::ua::{Parties, ServerKey, Target};
 use sip::uri::{Uri, escape};
@@ -159,6 +159,7 @@ impl Gateway {
             Route::Refused(reason) => Err(reason),
             Route::Phone(to) => self.begin_to_phone(now, incoming, to),
             Route::Trunk(to) => self.begin_to_trunk(now, incoming, to),
+            Route::SelfTest => self.begin_alone(now, incoming),
         }
     }
 
@@ -274,6 +275,32 @@ impl Gateway {
         let context =
             Context { a, b: Party::default(), trunk: Some(trunk.id), counted, emergency: to.emergency };
         self.start(now, incoming, order, context, Direction::Out, shown);
+        Ok(())
+    }
+
+    /// A self-test is an internal call of its agent, without anybody called: it shows in the records, ends with the login,
+    /// and counts towards no trunk.
+    fn begin_alone(&mut self, now: Now, incoming: &Incoming<'_>) -> Result<(), EndReason> {
+        if !incoming.request.has_sdp() || incoming.request.body().is_empty() {
+            return Err(EndReason::NothingInCommon);
+        }
+        let a = self.party_of(incoming.caller);
+        let context = Context { a, b: Party::default(), trunk: None, counted: None, emergency: false };
+        let call = self.calls.next_id();
+        let shown = plan::identity_inside(self.agent_of(incoming.caller));
+        let record = record(call, Direction::Internal, &context, incoming, shown);
+        self.begin_context(now, call, context);
+        let (kind, codecs) = self.phone_port(incoming.flow.transport);
+        let alone = Alone {
+            invite: incoming.key,
+            source: incoming.flow.peer.ip(),
+            kind,
+            codecs,
+            offer: bytes::Bytes::copy_from_slice(incoming.request.body()),
+            record,
+        };
+        self.calls.start_alone(now, &mut self.ua, &mut self.acts, alone);
+        self.activity_changed(now, a);
         Ok(())
     }
 

@@ -265,6 +265,7 @@ impl Gateway {
             Input::FlowOpened { flow, browser } => self.flow_opened(flow, browser),
             Input::FlowClosed { flow, .. } => self.flow_closed(now, flow),
             Input::Received { flow, bytes } => self.received(now, flow, bytes),
+            Input::Media(MediaEvent::Quality { call, leg, quality }) => self.quality(call, leg, quality),
             Input::Media(event) => self.calls.media(now, &mut self.ua, &mut self.acts, event),
             Input::Login(row) => self.login(now, &row),
             Input::Stored(ticket, result) => self.stored(now, ticket, result),

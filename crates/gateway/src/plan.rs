@@ -2,7 +2,7 @@
 
 use crate::directory::Directory;
 use hotdesk::Seats;
-use hotdesk::pass::browser_user;
+use hotdesk::pass::{SELF_TEST, browser_user};
 use registrar::Registrar;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -110,6 +110,8 @@ pub struct Plan {
 pub enum Route {
     Phone(PhoneRoute),
     Trunk(TrunkRoute),
+    /// The gateway answers itself and sends back what is said.
+    SelfTest,
     Refused(EndReason),
 }
 
@@ -178,6 +180,14 @@ pub fn route(
     }
     if view.dial_plan.emergency.contains(&number) {
         return emergency(view, number, say);
+    }
+    if dialled.eq_ignore_ascii_case(SELF_TEST) {
+        if seat.is_none() && !view.dial_plan.vacant_phone_internal {
+            say(format_args!("a phone with nobody at it may call emergency numbers only"));
+            return Route::Refused(EndReason::NotAllowed);
+        }
+        say(format_args!("the gateway answers itself: the caller hears its own voice"));
+        return Route::SelfTest;
     }
     let agent = directory.agent_at_extension(&number);
     let phone = directory.phone_named(dialled).filter(|phone| phone.device.enabled);

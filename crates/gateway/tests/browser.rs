@@ -179,3 +179,86 @@ fn one_tab_speaks_and_the_other_may_take_over() {
     assert_eq!(head(&register(&mut t, second, 1, &bearer(1, 1), "two")), "200");
     assert_eq!(t.gateway.registrar().len(), 1);
 }
+
+/// Ann's page dials the self-test.
+fn tests_itself(t: &mut Table, page: Flow) -> String {
+    let invite = self::invite("sip:self-test@hotseat.test", page, "web-1", fresh(), 1, &bearer(1, 1), OFFER);
+    t.receive(page, &invite);
+    let ok = t.at(page).pop().unwrap();
+    assert_eq!(head(&ok), "200", "{ok}");
+    ok
+}
+
+#[test]
+fn a_page_tests_itself_with_the_gateway_and_changes_its_way_meanwhile() {
+    let (mut t, page) = ready();
+    let ok = tests_itself(&mut t, page);
+    assert!(body(&ok).contains("by the gateway"), "{ok}");
+    t.receive(page, &in_dialog("ACK", &ok, page, 1, fresh(), ""));
+    // Hold or an ICE restart: answered by media alone. Without an offer there is nothing to answer.
+    t.receive(page, &in_dialog("INVITE", &ok, page, 2, fresh(), ANSWER));
+    let changed = t.at(page).pop().unwrap();
+    assert_eq!((head(&changed).as_str(), body(&changed)), ("200", &*format!("{ANSWER}by the gateway\r\n")));
+    t.receive(page, &in_dialog("ACK", &ok, page, 2, fresh(), ""));
+    t.receive(page, &in_dialog("INVITE", &ok, page, 3, fresh(), ""));
+    assert_eq!(t.heads(page).last().unwrap(), "488");
+    t.receive(page, &in_dialog("BYE", &ok, page, 4, fresh(), ""));
+    assert_eq!(t.heads(page), ["200"]);
+    let record = t.last_record();
+    assert_eq!((record.direction, record.to.reveal()), (Direction::Internal, "self-test"));
+    assert_eq!((record.login, record.end), (Some(LoginId(1)), Some(EndReason::HungUpByCaller)));
+    let echoes = t.media.iter().filter(|m| matches!(m, MediaCommand::Echo { .. })).count();
+    assert_eq!((echoes, t.releases()), (2, 1));
+    assert!(t.at(udp(TRUNK)).is_empty());
+    t.at_rest();
+}
+
+#[test]
+fn a_self_test_ends_after_a_minute_and_with_its_login() {
+    let (mut t, page) = ready();
+    let ok = tests_itself(&mut t, page);
+    t.receive(page, &in_dialog("ACK", &ok, page, 1, fresh(), ""));
+    t.run_s(59);
+    assert!(t.heads(page).is_empty());
+    t.run_s(2);
+    assert_eq!(t.heads(page), ["BYE"]);
+    let ok = tests_itself(&mut t, page);
+    t.receive(page, &in_dialog("ACK", &ok, page, 1, fresh(), ""));
+    t.login(in_browser(2, 2));
+    assert_eq!(t.heads(page), ["BYE"]);
+    assert_eq!(t.last_record().end, Some(EndReason::LoggedOutElsewhere));
+}
+
+#[test]
+fn nobody_else_gets_the_self_test() {
+    let (mut t, page) = ready();
+    t.trunk_invites("self-test", OFFER);
+    assert_eq!(t.heads(udp(TRUNK)), ["404"]);
+    let stranger = udp("203.0.113.99:5060");
+    t.receive(stranger, &invite("sip:self-test@hotseat.test", stranger, "x", fresh(), 1, "", OFFER));
+    assert_ne!(t.heads(stranger), ["200"]);
+    // An offer nobody understands, and none at all.
+    t.media_fails = Some(MediaFailure::BadSdp);
+    for sdp in [OFFER, ""] {
+        let asks = invite("sip:self-test@hotseat.test", page, "web-1", fresh(), 1, &bearer(1, 1), sdp);
+        t.receive(page, &asks);
+        assert_eq!(t.heads(page).last().unwrap(), "488");
+    }
+    assert!(t.gateway.calls().is_empty());
+}
+
+#[test]
+fn the_page_is_told_how_well_both_sides_are_connected() {
+    let (mut t, _, _) = talking();
+    let call = t.gateway.calls()[0].call;
+    let quality = Quality { mos_x100: 310, loss_x100: 600, jitter_us: 9_000, round_trip_us: Some(40_000) };
+    t.input(Input::Media(MediaEvent::Quality { call, leg: Leg::B, quality }));
+    let told = Notice::Quality { login: LoginId(1), call, quality, from_agent: true };
+    assert_eq!(t.notices.last(), Some(&(Audience::Login(LoginId(1)), told)));
+    t.input(Input::Media(MediaEvent::Quality { call, leg: Leg::A, quality }));
+    assert!(matches!(t.notices.last(), Some((_, Notice::Quality { from_agent: false, .. }))));
+    t.command(Command::EndAll);
+    let before = t.notices.len();
+    t.input(Input::Media(MediaEvent::Quality { call, leg: Leg::A, quality }));
+    assert_eq!(t.notices.len(), before);
+}

@@ -328,6 +328,7 @@ fn the_plan_says_in_words_where_a_call_goes() {
         let found = match &plan.route {
             Route::Phone(to) => format!("phone {}", to.device.unwrap()),
             Route::Trunk(to) => format!("trunk {}", to.number),
+            Route::SelfTest => "self-test".to_owned(),
             Route::Refused(reason) => format!("refused {}", reason.code()),
         };
         // `0979…` is rewritten to +49979…, which no bar names; the rule takes it.

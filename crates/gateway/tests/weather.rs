@@ -309,11 +309,8 @@ fn random_days_end_at_rest() {
         for command in &t.media {
             match command {
                 MediaCommand::Release { call } => *released.entry(*call).or_default() += 1,
-                MediaCommand::Echo { .. }
-                | MediaCommand::Dtmf { .. }
-                | MediaCommand::Away { .. }
-                | MediaCommand::Back { .. } => {}
-                MediaCommand::Offer { call, .. } => {
+                MediaCommand::Dtmf { .. } | MediaCommand::Away { .. } | MediaCommand::Back { .. } => {}
+                MediaCommand::Offer { call, .. } | MediaCommand::Echo { call, .. } => {
                     released.entry(*call).or_default();
                 }
                 MediaCommand::Answer { .. } => {}

@@ -9,6 +9,8 @@ use terms::{Epoch, LoginId, Secret};
 
 /// User parts of the addresses of record of browsers begin so; no phone may be named like that.
 pub const BROWSER_PREFIX: &str = "web-";
+/// What our own phones and pages dial to hear themselves. A name, so that it is nobody's number; no phone may have it either.
+pub const SELF_TEST: &str = "self-test";
 
 /// The user part of a browser's address of record and its digest username: one per login, so that a late word of an older
 /// login is nobody's any more.

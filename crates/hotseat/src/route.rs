@@ -67,6 +67,7 @@ fn show(json: bool, number: &str, from: &str, plan: &Plan, config: &Config) {
             ("phone", contacts.join(", then "))
         }
         Route::Trunk(trunk) => ("trunk", format!("{} as {}", trunk_name(trunk.trunk), trunk.number)),
+        Route::SelfTest => ("self_test", "the gateway itself: the caller hears its own voice".to_owned()),
         Route::Refused(why) => ("refused", format!("{} ({})", why.sentence(), why.sip_status())),
     };
     let value = serde_json::json!({

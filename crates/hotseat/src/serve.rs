@@ -77,6 +77,7 @@ fn sip_settings(config: &Config) -> auth::SipSettings {
             turn_secret: config.browser.turn_secret.clone(),
             turn_life: config.browser.turn_life,
         },
+        codecs: config.browser.codecs,
     }
 }
 
@@ -84,7 +85,12 @@ fn media_config(config: &Config) -> MediaConfig {
     let (_, advertise) = config.media_addresses();
     // Browsers share one port a worker: the first ones of the range, so that no firewall needs another rule.
     let webrtc_port = Some(*config.rtp_ports.start());
-    MediaConfig { ports: config.rtp_ports.clone(), webrtc_port, webrtc_tcp: true, ..MediaConfig::new(advertise) }
+    MediaConfig {
+        ports: config.rtp_ports.clone(),
+        webrtc_port,
+        webrtc_tcp: true,
+        ..MediaConfig::new(advertise)
+    }
 }
 
 /// The one line on stdout.

@@ -65,6 +65,11 @@ pub(crate) fn check_devices(devices: &[NewDevice]) -> Result<(), AddError> {
                 format!("{:?} cannot be a phone's name: `web-…` are the agents' browsers.", device.name);
             return Err(AddError::Invalid { line, field: "name", sentence });
         }
+        if device.name.eq_ignore_ascii_case(hotdesk::pass::SELF_TEST) {
+            let sentence =
+                format!("{:?} cannot be a phone's name: whoever dials it hears themselves.", device.name);
+            return Err(AddError::Invalid { line, field: "name", sentence });
+        }
         for (field, text) in [("label", &device.label), ("site", &device.site), ("floor", &device.floor)] {
             if text.len() > TEXT_MAX || text.chars().any(char::is_control) {
                 let sentence = format!("The {field} is too long or has control characters.");

@@ -1,6 +1,6 @@
 //! Notices: what people looking at a page are told the moment it happens.
 
-use crate::{AgentId, CallId, DeviceId, LoginEndReason, LoginId, WallTime};
+use crate::{AgentId, CallId, DeviceId, LoginEndReason, LoginId, Quality, WallTime};
 use serde::Serialize;
 
 /// Who is told.
@@ -56,4 +56,6 @@ pub enum Notice {
     TabLost { login: LoginId, tab: String },
     /// One direction of the agent's call is silent, or speaks again (SPEC I5).
     Audio { login: LoginId, call: CallId, silent: bool, from_agent: bool },
+    /// How well one side of the agent's call is connected has changed.
+    Quality { login: LoginId, call: CallId, quality: Quality, from_agent: bool },
 }

@@ -235,6 +235,9 @@ fn browser(mut s: Section<'_>) -> Browser {
         browser.turn_secret = Secret::new(secret);
     }
     browser.turn_life = seconds(&mut s, "turn_life_s", 60, 3600, browser.turn_life);
+    if let Some(words) = s.texts("codecs") {
+        browser.codecs = Codecs::new(&super::codecs(&s, words));
+    }
     if !browser.turn.is_empty() && browser.turn_secret.expose().is_empty() {
         s.missing(
             "turn_secret",

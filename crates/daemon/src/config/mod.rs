@@ -61,6 +61,8 @@ pub struct Browser {
     /// Shared with the TURN server, which makes credentials of it that run out.
     pub turn_secret: Secret,
     pub turn_life: Duration,
+    /// What pages offer, preferred first.
+    pub codecs: Codecs,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -194,8 +196,8 @@ impl Config {
 
 impl PartialEq for Browser {
     fn eq(&self, other: &Browser) -> bool {
-        let own = (&self.stun, &self.turn, self.turn_secret.expose(), self.turn_life);
-        own == (&other.stun, &other.turn, other.turn_secret.expose(), other.turn_life)
+        let own = (&self.stun, &self.turn, self.turn_secret.expose(), self.turn_life, self.codecs);
+        own == (&other.stun, &other.turn, other.turn_secret.expose(), other.turn_life, other.codecs)
     }
 }
 
@@ -206,6 +208,8 @@ impl Default for Browser {
             turn: Vec::new(),
             turn_secret: Secret::default(),
             turn_life: Duration::from_secs(600),
+            // What phones and trunks speak too comes first: then the voice is carried as it is, and nobody codes it anew.
+            codecs: Codecs::new(&[CodecName::Pcmu, CodecName::Pcma, CodecName::G722, CodecName::Opus]),
         }
     }
 }

@@ -123,6 +123,14 @@ export interface Refusal {
   from?: string | null
 }
 
+/** A line over the last seconds: mean opinion score and loss times one hundred. */
+export interface Measured {
+  mos_x100: number
+  loss_x100: number
+  jitter_us: number
+  round_trip_us: number | null
+}
+
 /** One row of the list anew. */
 export interface PhoneFrame extends Partial<Pick<Phone, 'label' | 'site' | 'floor'>> {
   type: 'phone'
@@ -138,6 +146,8 @@ export type Frame = { seq?: number } & (
   | ({ type: 'activity' } & ActivityNow)
   /** One direction of the call fell silent, or speaks again. */
   | { type: 'audio'; silent: boolean; from_agent: boolean }
+  /** How well one side of the call is connected, as the gateway measures it. */
+  | ({ type: 'quality'; from_agent: boolean } & Measured)
   | { type: 'phone_unreachable' }
   | { type: 'phone_back' }
   /** This tab has the audio no more: another one of the same login has taken it. */

@@ -317,7 +317,7 @@ impl Inner {
                 }
             }
             Output::Media(command) => {
-                if let MediaCommand::Offer { call, .. } = &command {
+                if let MediaCommand::Offer { call, .. } | MediaCommand::Echo { call, .. } = &command {
                     self.watch.media_calls.insert(*call);
                 }
                 let line = ladder::media_line(&command);
@@ -326,8 +326,11 @@ impl Inner {
                 self.drain_media();
             }
             Output::Notice { to, notice } => {
-                let whom = ladder::audience(to, |login| self.page_name(login));
-                self.note("gateway", &whom, &ladder::notice_line(&notice));
+                // As above.
+                if !matches!(notice, terms::Notice::Quality { .. }) {
+                    let whom = ladder::audience(to, |login| self.page_name(login));
+                    self.note("gateway", &whom, &ladder::notice_line(&notice));
+                }
                 match to {
                     terms::Audience::Everyone => self.board.push(notice),
                     terms::Audience::Login(login) => {

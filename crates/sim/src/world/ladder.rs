@@ -119,6 +119,7 @@ pub fn notice_line(notice: &Notice) -> String {
             None => format!("{activity:?}"),
         },
         Notice::TabLost { .. } => "another tab has the sound".into(),
+        Notice::Quality { quality, .. } => format!("the sound is worth {}", quality.mos_x100),
         Notice::Audio { silent, from_agent, .. } => {
             let whose = if *from_agent { "the agent" } else { "the other" };
             format!("{whose} is {}", if *silent { "silent" } else { "heard again" })

@@ -12,6 +12,12 @@ function Silence({ desk }: { desk: Desk }) {
   return text ? <strong className="now-silence">{text}</strong> : null
 }
 
+/** A line that is not good, in words; the gateway measures it, a desk phone tells nobody. */
+function Line({ desk }: { desk: Desk }) {
+  const words = [desk.line.agent, desk.line.peer].filter((one) => one !== null).join(' ')
+  return words ? <span>{words}</span> : null
+}
+
 export function NowCard({ me, desk }: { me: Me; desk: Desk }) {
   const phone = me.phone ? me.phone.label || me.phone.name : null
   const { activity, peer, since } = desk.now
@@ -29,7 +35,7 @@ export function NowCard({ me, desk }: { me: Me; desk: Desk }) {
           <>
             <p className="now-word">In a call with</p>
             <h1 className="now-main">{peer ?? 'Unknown number'}</h1>
-            <p className="now-sub">{phone ? `On ${phone}.` : ''} <Silence desk={desk} /></p>
+            <p className="now-sub">{phone ? `On ${phone}.` : ''} <Silence desk={desk} /> <Line desk={desk} /></p>
           </>
         ) : desk.reachable ? (
           <>

@@ -31,6 +31,16 @@ test('two callers one after the other without a pause are two lines', () => {
   expect(calls(desk).map((c) => [c.peer, c.ended])).toEqual([['+2', null], ['+1', 150]])
 })
 
+test('a line that is not good is told in words, and forgotten with its call', () => {
+  const bad = { type: 'quality', mos_x100: 290, loss_x100: 800, jitter_us: 4_000, round_trip_us: 30_000 } as const
+  let desk = absorb(tell(deskOf(me), 'in_call', '+49', 100), { ...bad, from_agent: true }, 'desk-1', 110)
+  expect(desk.line).toEqual({ agent: 'Your line: bad: 8 % of the sound from you is lost.', peer: null })
+  desk = absorb(desk, { ...bad, from_agent: false, mos_x100: 330 }, 'desk-1', 111)
+  expect(desk.line.peer).toBe('The other line: weak: 8 % of the sound towards you is lost.')
+  expect(absorb(desk, { ...bad, from_agent: true, mos_x100: 420 }, 'desk-1', 120).line.agent).toBe(null)
+  expect(tell(desk, 'idle', null, 130).line).toEqual({ agent: null, peer: null })
+})
+
 test('the phone is lost once and comes back once', () => {
   let desk = deskOf(me)
   desk = absorb(desk, { type: 'phone_unreachable' }, 'desk-1', 10)

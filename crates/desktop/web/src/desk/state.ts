@@ -1,6 +1,7 @@
 // What the desktop knows, as a plain machine: the phone, the call that is on, and what happened since the page opened.
 
 import type { Activity, ActivityNow, Frame, Me, PhoneState } from '../api'
+import { toldWords } from '../phone/quality'
 
 /** Older entries fall off; the call records keep them all. */
 export const STORY_MAX = 50
@@ -26,12 +27,15 @@ export interface Desk {
   reachable: boolean
   /** Nothing is heard from this side of the call that is on. */
   silent: { agent: boolean; peer: boolean }
+  /** What is wrong with a line of the call that is on, in words. */
+  line: { agent: string | null; peer: string | null }
   /** Newest first. */
   story: readonly Entry[]
   nextId: number
 }
 
 const NOBODY = { agent: false, peer: false }
+const NOTHING = { agent: null, peer: null }
 
 export function deskOf(me: Me): Desk {
   const desk: Desk = {
@@ -39,6 +43,7 @@ export function deskOf(me: Me): Desk {
     phone: me.phone?.state ?? null,
     reachable: me.phone?.state !== 'unreachable' && me.phone?.state !== 'never_registered',
     silent: NOBODY,
+    line: NOTHING,
     story: [],
     nextId: 1,
   }
@@ -57,6 +62,8 @@ export function absorb(desk: Desk, frame: Frame, myPhone: string | null, now: nu
     case 'activity': return activity(desk, frame, now)
     case 'audio':
       return { ...desk, silent: { ...desk.silent, [frame.from_agent ? 'agent' : 'peer']: frame.silent } }
+    case 'quality':
+      return { ...desk, line: { ...desk.line, [frame.from_agent ? 'agent' : 'peer']: toldWords(frame, frame.from_agent) } }
     case 'phone_unreachable': return reach(desk, false, now)
     case 'phone_back': return reach(desk, true, now)
     case 'phone':
@@ -78,8 +85,10 @@ function reach(desk: Desk, reachable: boolean, now: number): Desk {
 function activity(desk: Desk, told: ActivityNow, now: number): Desk {
   const since = told.since ?? now
   const before = desk.now.activity
-  const silent = told.activity === 'in_call' && before === 'in_call' ? desk.silent : NOBODY
-  const next: Desk = { ...desk, silent, now: { activity: told.activity, peer: told.peer ?? null, since } }
+  const goesOn = told.activity === 'in_call' && before === 'in_call'
+  const silent = goesOn ? desk.silent : NOBODY
+  const line = goesOn ? desk.line : NOTHING
+  const next: Desk = { ...desk, silent, line, now: { activity: told.activity, peer: told.peer ?? null, since } }
   if (told.activity === 'idle') return { ...next, story: endCall(desk.story, since) }
   const open = openCall(desk.story)
   // Busy again with somebody else, without an idle in between: two calls, not one.

@@ -1,5 +1,7 @@
 // How a call sounds, from the browser's own counters: in numbers for the engineer, in words for the person.
 
+import type { Measured } from '../api'
+
 /** What is counted at one moment; differences between two moments are what matters. */
 export interface Count {
   at: number
@@ -54,6 +56,17 @@ export function mosOf(lossPercent: number, jitterMs: number, rttMs: number | nul
   const base = delay < 160 ? 93.2 - delay / 40 : 93.2 - (delay - 120) / 10
   const r = Math.max(0, Math.min(100, base - 2.5 * lossPercent))
   return Math.max(1, Math.min(4.5, 1 + 0.035 * r + 7e-6 * r * (r - 60) * (100 - r)))
+}
+
+/** What the gateway measured, in the same words; null while it is good enough to say nothing. */
+export function toldWords(told: Measured, fromAgent: boolean): string | null {
+  const grade = gradeOf(told.mos_x100 / 100)
+  if (grade === 'good') return null
+  const q = {
+    lossPercent: told.loss_x100 / 100, jitterMs: told.jitter_us / 1_000,
+    rttMs: told.round_trip_us === null ? null : told.round_trip_us / 1_000,
+  }
+  return `${fromAgent ? 'Your line' : 'The other line'}: ${wordsOf(grade, { ...q, towardsYou: !fromAgent }).toLowerCase()}.`
 }
 
 function gradeOf(mos: number): Grade {
