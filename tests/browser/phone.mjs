@@ -54,13 +54,14 @@ function lookInside() {
   devices.getUserMedia = ({ audio }) => open({ audio: { ...audio, echoCancellation: false, noiseSuppression: false, autoGainControl: false } })
 }
 
-/** A page of its own browser: the file of the microphone is a matter of the whole process. */
-export async function openPhone({ hz = TONE_HZ, plays, options = {} } = {}) {
+/** A page of its own browser: the file of the microphone is a matter of the whole process. `before` runs in the page first. */
+export async function openPhone({ hz = TONE_HZ, plays, options = {}, args = [], before = null } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'hotseat-tone-'))
-  const browser = await launch([`--use-file-for-fake-audio-capture=${plays ?? toneFile(join(folder, 'tone.wav'), hz)}`])
+  const browser = await launch([`--use-file-for-fake-audio-capture=${plays ?? toneFile(join(folder, 'tone.wav'), hz)}`, ...args])
   const context = await person(browser, { viewport: { width: 1280, height: 800 }, ...options })
   context.setDefaultTimeout(10_000)
   await context.addInitScript(lookInside)
+  if (before) await context.addInitScript(before)
   const page = await context.newPage()
   const complaints = watchConsole(page)
   return { browser, context, page, complaints, async close() { await browser.close(); rmSync(folder, { recursive: true }) } }

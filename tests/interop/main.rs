@@ -8,6 +8,7 @@ mod desk;
 mod encrypted;
 #[path = "../lab/mod.rs"]
 mod lab;
+mod networks;
 mod page;
 mod rtp;
 #[path = "../edge/client.rs"]
