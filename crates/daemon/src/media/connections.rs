@@ -184,3 +184,83 @@ impl Connections {
         self.by_peer.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// A listener on a port the system picked, and a browser connected to it.
+    fn met() -> (Connections, TcpStream, SocketAddr) {
+        let epoll = Epoll::new().unwrap();
+        let mut c = Connections::default();
+        c.listen(HOME, 0, &epoll).unwrap();
+        let at = c.listener.as_ref().unwrap().local_addr().unwrap();
+        let browser = TcpStream::connect(at).unwrap();
+        let peer = browser.local_addr().unwrap();
+        c.accept(&epoll);
+        assert!(c.by_peer.contains_key(&peer));
+        (c, browser, peer)
+    }
+
+    /// Reads until a frame is whole or the connection is closed.
+    fn heard(c: &mut Connections, buf: &mut [u8; PACKET_MAX]) -> Option<(SocketAddr, usize)> {
+        for _ in 0..500 {
+            match c.frame(0, buf) {
+                Heard::Frame(from, len) => return Some((from, len)),
+                Heard::Closed(_) => return None,
+                Heard::Nothing => {}
+            }
+            if c.read(0).is_some() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        None
+    }
+
+    #[test]
+    fn frames_arrive_whole_however_they_are_cut() {
+        let (mut c, mut browser, peer) = met();
+        let mut buf = [0; PACKET_MAX];
+        browser.write_all(&[0, 3, 1, 2, 3, 0, 2, 4]).unwrap();
+        assert_eq!(heard(&mut c, &mut buf), Some((peer, 3)));
+        assert_eq!(buf[..3], [1, 2, 3]);
+        assert!(matches!(c.frame(0, &mut buf), Heard::Nothing), "the second is not whole yet");
+        browser.write_all(&[5]).unwrap();
+        assert_eq!(heard(&mut c, &mut buf), Some((peer, 2)));
+        assert_eq!(buf[..2], [4, 5]);
+        c.send(peer, &[9, 8]);
+        let mut back = [0; 4];
+        browser.read_exact(&mut back).unwrap();
+        assert_eq!(back, [0, 2, 9, 8]);
+    }
+
+    #[test]
+    fn who_sends_nonsense_or_hangs_up_is_let_go() {
+        let mut buf = [0; PACKET_MAX];
+        let (mut c, mut browser, _) = met();
+        browser.write_all(&[0xff, 0xff, 1]).unwrap();
+        assert_eq!(heard(&mut c, &mut buf), None);
+        assert!(c.is_empty());
+        let (mut c, browser, _) = met();
+        drop(browser);
+        assert_eq!(heard(&mut c, &mut buf), None);
+        assert!(c.is_empty());
+    }
+
+    #[test]
+    fn a_connection_ends_with_what_it_proved() {
+        let (mut c, _browser, _) = met();
+        c.sweep(|_| true);
+        assert!(!c.is_empty());
+        c.swept = None;
+        c.sweep(|_| false);
+        assert!(c.is_empty(), "its call is over");
+        let (mut c, _browser, _) = met();
+        c.sweep(|_| false);
+        assert!(!c.is_empty(), "it has a moment to prove itself");
+    }
+}
