@@ -74,7 +74,8 @@ fn a_phone_registers_itself_and_nobody_else() {
 #[test]
 fn weakened_credentials_are_refused() {
     let hotseat = with_phones();
-    let cases: [(&str, fn(&str) -> String); 4] = [
+    type Weaken = fn(&str) -> String;
+    let cases: [(&str, Weaken); 4] = [
         ("without qop", |c| c.replace(", qop=auth", "")),
         ("unknown algorithm", |c| c.replace("algorithm=MD5", "algorithm=NONE")),
         ("another uri", |c| c.replace("uri=\"sip:hotseat.test\"", "uri=\"sip:elsewhere.test\"")),

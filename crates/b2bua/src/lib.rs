@@ -181,7 +181,6 @@ impl Calls {
     }
 
     /// The connection that one of the call's legs was reached over closed.
-    #[expect(clippy::too_many_arguments, reason = "what is lent to every verb comes with it")]
     pub fn flow_lost(
         &mut self,
         now: Now,

@@ -22,8 +22,11 @@ const SYSTEM_ROOTS: [&str; 3] =
 #[derive(Clone)]
 pub struct Incoming {
     watched: RustlsConfig,
-    made: Arc<Mutex<Option<(Arc<ServerConfig>, TlsAcceptor)>>>,
+    made: Arc<Mutex<Option<Made>>>,
 }
+
+/// A configuration and what accepts by it.
+type Made = (Arc<ServerConfig>, TlsAcceptor);
 
 impl Incoming {
     pub fn new(watched: RustlsConfig) -> Incoming {

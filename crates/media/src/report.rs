@@ -166,7 +166,7 @@ fn compound(now: Instant, leg: &mut LegState, bye: bool) -> Option<Transmit> {
 /// RFC 3550 §4: our clock has no date, only its differences are used.
 fn ntp(now: Instant) -> u64 {
     let (seconds, nanos) = (now.0 / 1_000_000_000, now.0 % 1_000_000_000);
-    (NTP_BASE_S + seconds) << 32 | (nanos << 32) / 1_000_000_000
+    ((NTP_BASE_S + seconds) << 32) | ((nanos << 32) / 1_000_000_000)
 }
 
 #[cfg(test)]

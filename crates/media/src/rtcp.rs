@@ -156,7 +156,7 @@ fn round_trip(now: Instant, me: &mut LegState, block: &[u8; BLOCK]) {
     }
     let Some(sent) = me.report_sent_at(lsr) else { return };
     let passed_us = now.since(sent).as_micros();
-    let held_us = u128::from(dlsr) * 1_000_000 >> 16;
+    let held_us = (u128::from(dlsr) * 1_000_000) >> 16;
     if let Ok(us) = u32::try_from(passed_us.saturating_sub(held_us)) {
         me.inbound.round_trip_us = Some(us);
     }

@@ -88,7 +88,7 @@ impl Out {
     pub fn place(&mut self, now: Instant, ssrc: u32, seq: u16, ts: u32) -> Place {
         let ahead = seq.wrapping_sub(self.in_max);
         let follows = self.source == Some(Source::Peer(ssrc))
-            && (ahead < DROPOUT_MAX || ahead > u16::MAX - MISORDER_MAX);
+            && !(DROPOUT_MAX..=u16::MAX - MISORDER_MAX).contains(&ahead);
         if !follows {
             self.rebase(now, Source::Peer(ssrc), seq, ts);
         }

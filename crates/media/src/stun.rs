@@ -180,11 +180,7 @@ impl<'a> Message<'a> {
             }
             MAPPED_ADDRESS | UNKNOWN_ATTRIBUTES | MESSAGE_INTEGRITY_SHA256 => {}
             // RFC 8489 §5: types below 0x8000 must be understood.
-            0..0x8000 => {
-                if self.unknown.len() < UNKNOWN_MAX {
-                    self.unknown.push(kind);
-                }
-            }
+            0..0x8000 if self.unknown.len() < UNKNOWN_MAX => self.unknown.push(kind),
             _ => {}
         }
         Ok(())

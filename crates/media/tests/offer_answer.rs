@@ -35,7 +35,8 @@ fn an_offer_passes_with_our_address_and_only_codecs_we_know() {
     let answer = d.answer(Leg::B, &sdp(B, "8 101", ""), "198.51.100.2");
     assert_eq!(line(&answer, "m="), format!("m=audio {} RTP/AVP 8 101", d.port(Leg::A)));
     assert!(!answer.contains("198.51") && !answer.contains("6000"), "{answer}");
-    assert!(d.port(Leg::A) % 2 == 0 && d.port(Leg::B) % 2 == 0 && d.port(Leg::A) != d.port(Leg::B));
+    assert!(d.port(Leg::A).is_multiple_of(2) && d.port(Leg::B).is_multiple_of(2));
+    assert_ne!(d.port(Leg::A), d.port(Leg::B));
     assert_eq!(d.open.len(), 4);
 }
 

@@ -89,7 +89,7 @@ struct Day {
 
 impl Day {
     fn new(seed: u64) -> Day {
-        let mut chance = Chance::new(seed ^ 0x5EED_0F_DA75);
+        let mut chance = Chance::new(seed ^ 0x5E_ED0F_DA75);
         let options = Options {
             jitter: Duration::from_millis(chance.below(4) * 15),
             double_per_thousand: chance.below(3) as u32 * 20,

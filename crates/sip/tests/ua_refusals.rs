@@ -100,7 +100,8 @@ fn stray_acks_and_responses_go_nowhere() {
 
 #[test]
 fn hops_schemes_methods_and_extensions() {
-    let cases: [(&str, &[(&str, &str)], u16, Option<(Name, &str)>); 11] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, Option<(Name, &'a str)>);
+    let cases: [Case<'_>; 11] = [
         ("INVITE", &[("Max-Forwards: 70", "Max-Forwards: 0")], 483, None),
         ("INVITE", &[("Max-Forwards: 70", "Max-Forwards: lots")], 400, None),
         ("INVITE", &[("sip:2001@192.0.2.1 SIP", "isbn:2001 SIP")], 416, None),

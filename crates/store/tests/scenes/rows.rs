@@ -198,7 +198,7 @@ pub async fn sessions_run_out_and_so_do_their_logins<S: Store>(kit: &Kit<S>) {
     assert_eq!(kit.store.expired_logins(WallTime(1_000_999)).await.unwrap(), []);
     // New sessions clear out old ones, but not those a login still hangs on.
     kit.pending(people[1], 3, 2_000_000).await;
-    assert_eq!(kit.store.expired_logins(WallTime(1_001_000)).await.unwrap(), [login.clone()]);
+    assert_eq!(kit.store.expired_logins(WallTime(1_001_000)).await.unwrap(), std::slice::from_ref(&login));
     kit.store.end_login(login.id, LoginEndReason::Expired, WallTime(1_001_000), "").await.unwrap();
     assert_eq!(
         kit.store.expired_logins(WallTime(9_001_000)).await.unwrap(),
@@ -224,7 +224,7 @@ pub async fn changes_are_told_once_in_full_and_then_one_by_one<S: Store>(kit: &K
     let some = store.changes_since(all.seq).await.unwrap();
     assert!(some.seq > all.seq && !some.full);
     assert_eq!((some.agents.len(), some.devices.len()), (0, 0), "sitting down changes no agent");
-    assert_eq!(some.logins, [login.clone()]);
+    assert_eq!(some.logins, std::slice::from_ref(&login));
     store.set_password(people[0], "x".into()).await.unwrap();
     assert_eq!(store.changes_since(some.seq).await.unwrap().seq, some.seq, "a password is nobody's business");
 
