@@ -75,7 +75,7 @@ impl Call {
         let Phase::Up(up) = &mut self.phase else { return };
         up.modify = Some(Modify {
             by: Leg::A,
-            server,
+            server: Some(server),
             stage: ModifyStage::Answering,
             client: None,
             cancelled: false,

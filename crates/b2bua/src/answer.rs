@@ -11,7 +11,7 @@ use sip::{Draft, Message};
 use terms::{EndReason, Leg, MediaCommand};
 
 /// Reason of the CANCEL to those who were not quick enough (RFC 3326 §3.1): their phones show no missed call.
-const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+pub(crate) const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
 impl Call {
     /// 2xx from leg B.
@@ -81,7 +81,7 @@ impl Call {
         let Phase::Answered(answered) = &self.phase else { return };
         let waiting = Modify {
             by: Leg::A,
-            server: answered.invite,
+            server: Some(answered.invite),
             stage: ModifyStage::LateAcking,
             client: None,
             cancelled: false,
@@ -112,6 +112,7 @@ impl Call {
             modify,
             a_watch: Watch::default(),
             b_watch: Watch::default(),
+            transfer: None,
         });
         cx.acts.push_back(Act::Record(Box::new(self.record.clone())));
         cx.acts.push_back(Act::Changed(self.id));

@@ -133,6 +133,7 @@ pub(crate) struct Up {
     pub modify: Option<Modify>,
     pub a_watch: Watch,
     pub b_watch: Watch,
+    pub transfer: Option<Box<crate::transfer::Transfer>>,
 }
 
 /// Whether a leg can be heard, and whether it was asked if it is still there.
@@ -159,8 +160,8 @@ pub(crate) enum Probe {
 /// A change of the session under way, asked by one leg.
 pub(crate) struct Modify {
     pub by: Leg,
-    /// The asker's re-INVITE or UPDATE.
-    pub server: ServerKey,
+    /// The asker's re-INVITE or UPDATE; `None` where a transfer's new leg asked by its 2xx.
+    pub server: Option<ServerKey>,
     pub stage: ModifyStage,
     /// Our re-INVITE to the other leg while it is out.
     pub client: Option<ClientKey>,

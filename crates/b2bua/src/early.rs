@@ -183,13 +183,13 @@ pub(crate) fn cancel_forks(cx: &mut Cx<'_>, ringing: &mut Ringing, but: Option<C
 }
 
 /// Another address of the same trunk may do better (RFC 3263 §4.3, and the everyday overload of carriers).
-fn mendable(status: u16) -> bool {
+pub(crate) fn mendable(status: u16) -> bool {
     matches!(status, 408 | 500 | 502 | 503 | 504)
 }
 
 /// Of two refusals the one that says more (RFC 3261 §16.7 step 6): 6xx first, then the lower class, and among 4xx what a
 /// person did (busy, declined) before what a machine found.
-fn better(best: Option<u16>, status: u16) -> u16 {
+pub(crate) fn better(best: Option<u16>, status: u16) -> u16 {
     let rank = |status: u16| match status {
         600.. => 0,
         486 | 480 | 404 | 484 | 488 => 1,

@@ -76,7 +76,7 @@ impl Call {
 }
 
 /// BYE to whoever has not said it. Leg A's waits for its ACK (RFC 3261 §15: not on a confirmed dialog before the ACK).
-fn end_both(cx: &mut Cx<'_>, up: Up, reason: EndReason) -> Option<(sip::ua::DialogKey, ServerKey)> {
+fn end_both(cx: &mut Cx<'_>, mut up: Up, reason: EndReason) -> Option<(sip::ua::DialogKey, ServerKey)> {
     if let Some(modify) = &up.modify {
         if let Some(client) = modify.client {
             // Whoever was thinking about our re-INVITE need not; without this one that said 100 would be waited for forever.
@@ -84,6 +84,12 @@ fn end_both(cx: &mut Cx<'_>, up: Up, reason: EndReason) -> Option<(sip::ua::Dial
             cx.ua.cancel(cx.now, client, None);
         }
         modify.leave(cx, &up, reason);
+    }
+    if up.transfer.is_some() {
+        up.tell_transfer(cx, 487);
+    }
+    if let Some(transfer) = up.transfer.take() {
+        transfer.leave(cx, reason);
     }
     if let Some(dialog) = up.b.dialog {
         cx.bye(dialog, reason);

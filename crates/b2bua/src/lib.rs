@@ -17,6 +17,7 @@ mod lost;
 mod modify;
 mod order;
 mod setup;
+mod transfer;
 mod up;
 
 pub use alone::{ALONE_MAX, Alone};
@@ -24,6 +25,7 @@ pub use call::{Call, Stage};
 pub use end::refusal;
 pub use lost::{AWAY_MAX, Replacement};
 pub use order::{Attempt, Order, Start};
+pub use transfer::Referral;
 pub use up::{ALLOW, BOTH_SILENT_MAX, PROBE_REST, PROBE_WAIT};
 
 /// What a call wants done by others, in the order it was decided.
@@ -44,6 +46,15 @@ pub enum Act {
         call: CallId,
         leg: Leg,
         silent: bool,
+    },
+    /// Somebody else is at this leg from now on, whom a transfer was to.
+    Transferred {
+        call: CallId,
+        leg: Leg,
+    },
+    /// A transfer came to nothing; the call goes on as it was.
+    TransferFailed {
+        call: CallId,
     },
     /// The call is over, whatever is still being tidied up.
     Ended {
@@ -80,6 +91,7 @@ impl Cx<'_> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Role {
     Fork,
+    Transfer,
     Modify,
     Info(Leg),
     Probe(Leg),
@@ -221,6 +233,36 @@ impl Calls {
         self.with(now, ua, acts, id, |call, cx| call.replaced(cx, leg, by));
     }
 
+    /// Whether this leg may ask for a transfer now; else the status it is told.
+    pub fn may_transfer(&self, call: CallId, leg: Leg) -> Result<(), u16> {
+        self.calls.get(&call).map_or(Err(481), |call| call.may_transfer(leg))
+    }
+
+    /// A leg has asked that somebody else take its place, and may. Answered by the call.
+    pub fn transfer(
+        &mut self,
+        now: Now,
+        ua: &mut Ua,
+        acts: &mut VecDeque<Act>,
+        call: CallId,
+        leg: Leg,
+        referral: Referral,
+    ) {
+        self.with(now, ua, acts, call, |call, cx| call.transfer(cx, leg, referral));
+    }
+
+    /// Whoever should take a leg's place may not any more. The call goes on where it still can.
+    pub fn drop_transfer(
+        &mut self,
+        now: Now,
+        ua: &mut Ua,
+        acts: &mut VecDeque<Act>,
+        call: CallId,
+        reason: EndReason,
+    ) {
+        self.with(now, ua, acts, call, |call, cx| call.transfer_dropped(cx, reason));
+    }
+
     /// The call and the leg of it that a dialog is.
     pub fn leg_of(&self, dialog: DialogKey) -> Option<(CallId, Leg)> {
         self.index.dialogs.get(&dialog).copied()
@@ -299,6 +341,7 @@ impl Calls {
                 Role::Fork if response.status() < 200 => call.fork_rings(cx, key, dialog, response),
                 Role::Fork if response.status() < 300 => call.fork_answers(cx, key, dialog, response),
                 Role::Fork => call.fork_refuses(cx, key, response.status()),
+                Role::Transfer => call.transfer_response(cx, key, dialog, response),
                 Role::Modify => call.modify_response(cx, dialog, response),
                 Role::Info(leg) => call.info_response(cx, leg, response.status()),
                 Role::Probe(leg) => call.probe_response(cx, leg, response.status()),
@@ -333,6 +376,7 @@ impl Calls {
         let status = if flow_failed { 503 } else { 408 };
         self.with(now, ua, acts, id, |call, cx| match role {
             Role::Fork => call.fork_refuses(cx, key, status),
+            Role::Transfer => call.transfer_refused(cx, key, status),
             Role::Modify => call.modify_unanswered(cx),
             Role::Info(leg) => call.info_response(cx, leg, 408),
             Role::Probe(leg) => call.probe_response(cx, leg, 408),
@@ -382,7 +426,9 @@ impl Calls {
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let was_alive = !call.is_ending();
-        what(call, &mut Cx { now, ua, acts, index: &mut self.index });
+        let mut cx = Cx { now, ua, acts, index: &mut self.index };
+        what(call, &mut cx);
+        call.transfer_step(&mut cx);
         if was_alive && call.is_ending() {
             self.alive -= 1;
         }

@@ -108,7 +108,7 @@ impl Call {
         let (to_kind, to_codecs) = (other.kind, other.codecs);
         up.modify = Some(Modify {
             by: leg,
-            server: by.invite,
+            server: Some(by.invite),
             stage: ModifyStage::Offering,
             client: None,
             cancelled: false,

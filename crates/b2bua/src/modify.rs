@@ -50,8 +50,15 @@ impl Call {
         let late = offer.is_none();
         let stage = if late { ModifyStage::Asking { late } } else { ModifyStage::Offering };
         let until = cx.now.instant + MODIFY_MAX;
-        up.modify =
-            Some(Modify { by, server: key, stage, client: None, cancelled: false, until, replaces: None });
+        up.modify = Some(Modify {
+            by,
+            server: Some(key),
+            stage,
+            client: None,
+            cancelled: false,
+            until,
+            replaces: None,
+        });
         self.own_server(cx, key);
         match offer {
             Some(sdp) => {
@@ -164,11 +171,12 @@ impl Call {
     pub(crate) fn modify_answer_ready(&mut self, cx: &mut Cx<'_>, sdp: Bytes) {
         let Phase::Up(up) = &mut self.phase else { return };
         let Some(modify) = up.modify.take_if(|modify| modify.stage == ModifyStage::Answering) else { return };
-        match modify.replaces {
+        match (modify.server, modify.replaces) {
             _ if modify.cancelled => {}
-            Some(peer) => self.replacement_ready(cx, modify.by, modify.server, sdp, peer),
-            None => {
-                cx.respond(modify.server, Draft::response(200).header("Allow", ALLOW).sdp(sdp));
+            (None, _) => self.transfer_joined(cx, sdp),
+            (Some(server), Some(peer)) => self.replacement_ready(cx, modify.by, server, sdp, peer),
+            (Some(server), None) => {
+                cx.respond(server, Draft::response(200).header("Allow", ALLOW).sdp(sdp));
             }
         }
     }
@@ -177,7 +185,7 @@ impl Call {
         let Some(modify) = self.modify() else { return };
         if modify.stage == ModifyStage::LateOffering {
             modify.stage = ModifyStage::LateAcking;
-            let server = modify.server;
+            let Some(server) = modify.server else { return };
             cx.respond(server, Draft::response(200).header("Allow", ALLOW).sdp(sdp));
         }
     }
@@ -186,7 +194,7 @@ impl Call {
     pub(crate) fn late_acked(&mut self, cx: &mut Cx<'_>, invite: ServerKey, request: &Message<'_>) {
         let Phase::Up(up) = &mut self.phase else { return };
         let Some(modify) = &mut up.modify else { return };
-        if modify.server != invite || modify.stage != ModifyStage::LateAcking {
+        if modify.server != Some(invite) || modify.stage != ModifyStage::LateAcking {
             return;
         }
         let by = modify.by;
@@ -220,12 +228,15 @@ impl Call {
         {
             let _ = cx.ua.ack(cx.now, dialog, None);
         }
+        let Some(server) = modify.server else {
+            return self.transfer_failed(cx, status);
+        };
         if !modify.cancelled {
             let draft = Draft::response(status);
             let draft = if status == 503 { draft.header("Retry-After", "5") } else { draft };
-            cx.respond(modify.server, draft);
+            cx.respond(server, draft);
         }
-        self.disown_server(cx, modify.server);
+        self.disown_server(cx, server);
     }
 
     /// No final response to our re-INVITE.
@@ -240,7 +251,7 @@ impl Call {
     /// The asker's CANCEL of its re-INVITE.
     pub(crate) fn modify_cancelled(&mut self, cx: &mut Cx<'_>, invite: ServerKey) {
         let Some(modify) = self.modify() else { return };
-        if modify.server != invite || modify.cancelled || modify.stage == ModifyStage::LateAcking {
+        if modify.server != Some(invite) || modify.cancelled || modify.stage == ModifyStage::LateAcking {
             return;
         }
         modify.cancelled = true;
@@ -265,8 +276,8 @@ impl Modify {
     /// The call ends in the middle of a change: nobody is left waiting.
     pub(crate) fn leave(&self, cx: &mut Cx<'_>, up: &Up, reason: EndReason) {
         let answered = matches!(self.stage, ModifyStage::LateAcking | ModifyStage::LateAnswering);
-        if !answered && !self.cancelled {
-            cx.respond(self.server, crate::end::refusal(reason));
+        if let Some(server) = self.server.filter(|_| !answered && !self.cancelled) {
+            cx.respond(server, crate::end::refusal(reason));
         }
         if matches!(
             self.stage,

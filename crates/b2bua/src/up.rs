@@ -17,7 +17,7 @@ pub const PROBE_REST: Duration = Duration::from_secs(15);
 /// Both directions silent for so long: nobody is talking and nobody hung up.
 pub const BOTH_SILENT_MAX: Duration = Duration::from_secs(30);
 /// What a dialog of ours answers to.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER";
 /// Bodies of INFO that cross to the other leg; anything else is not ours to carry.
 const INFO_TYPES: [&str; 3] = [digits::RELAY, digits::PLAIN, "application/media_control+xml"];
 const INFO_BODY_MAX: usize = 1024;
@@ -47,7 +47,12 @@ impl Up {
             Probe::Asked { until } | Probe::Rest { until } => Some(until),
         });
         let modify = self.modify.as_ref().map(|modify| modify.until);
-        probes.chain(self.both_silent_until()).chain(modify).chain(self.lost_until()).min()
+        probes
+            .chain(self.both_silent_until())
+            .chain(modify)
+            .chain(self.lost_until())
+            .chain(self.transfer_until())
+            .min()
     }
 
     fn both_silent_until(&self) -> Option<Instant> {
@@ -66,6 +71,9 @@ impl Call {
         leg: Leg,
         request: &Message<'_>,
     ) {
+        if self.asked_by_new_leg(cx, key, dialog, request) {
+            return;
+        }
         match request.method() {
             Some(Method::Bye) => self.bye_from(cx, key, dialog, leg),
             Some(Method::Invite | Method::Update) if matches!(self.phase, Phase::Up(_)) => {
@@ -231,6 +239,7 @@ impl Call {
         if up.modify.as_ref().is_some_and(|modify| now >= modify.until) {
             self.modify_timeout(cx);
         }
+        self.transfer_timeout(cx);
         for leg in [Leg::A, Leg::B] {
             let Phase::Up(up) = &mut self.phase else { return };
             let waits = up.is_waited_for(leg);

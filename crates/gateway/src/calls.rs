@@ -18,6 +18,16 @@ pub(crate) struct Party {
     pub device: Option<DeviceId>,
 }
 
+/// Whom a call is being transferred to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Referred {
+    /// The leg whose place is taken.
+    pub leg: Leg,
+    pub party: Party,
+    pub trunk: Option<(TrunkId, Option<AgentId>)>,
+    pub emergency: bool,
+}
+
 /// What a call means up here, from its beginning to its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
@@ -27,9 +37,19 @@ pub(crate) struct Context {
     /// The agent whose limits an outside call counts against.
     pub counted: Option<AgentId>,
     pub emergency: bool,
+    /// The second trunk of a call that was transferred from one to another, and whose limits it counts against.
+    pub second: Option<(TrunkId, Option<AgentId>)>,
+    pub referred: Option<Referred>,
 }
 
 impl Context {
+    /// An emergency call is nobody's to cut.
+    pub(crate) fn is_emergency(&self) -> bool {
+        self.emergency || self.referred.is_some_and(|to| to.emergency)
+    }
+    pub(crate) fn parties(&self) -> SmallVec<[Party; 3]> {
+        [Some(self.a), Some(self.b), self.referred.map(|to| to.party)].into_iter().flatten().collect()
+    }
     /// Whether one of its legs was placed by this epoch of the agent, or an older one.
     pub(crate) fn is_of(&self, agent: AgentId, epoch: Epoch) -> bool {
         [self.a, self.b].iter().any(|party| party.seat.is_some_and(|(a, _, e)| a == agent && e <= epoch))
@@ -66,28 +86,83 @@ impl Gateway {
     /// The one place where a call gives back what it counted. Harmless to repeat.
     fn end_context(&mut self, call: CallId) -> Option<Context> {
         let context = self.contexts.remove(&call)?;
-        for party in [context.a, context.b] {
-            if let Some((agent, _, _)) = party.seat
-                && let Some(ids) = self.by_agent.get_mut(&agent)
-            {
-                ids.retain(|id| *id != call);
-                if ids.is_empty() {
-                    self.by_agent.remove(&agent);
-                }
-            }
-            if let Some(device) = party.device
-                && let Some(ids) = self.by_device.get_mut(&device)
-            {
-                ids.retain(|id| *id != call);
-                if ids.is_empty() {
-                    self.by_device.remove(&device);
-                }
-            }
+        for party in context.parties() {
+            self.unlist(call, party);
         }
-        if let Some(trunk) = context.trunk {
-            self.limits.end(trunk, context.counted);
+        let first = context.trunk.map(|trunk| (trunk, context.counted));
+        let referred = context.referred.and_then(|to| to.trunk);
+        for (trunk, counted) in [first, context.second, referred].into_iter().flatten() {
+            self.limits.end(trunk, counted);
         }
         Some(context)
+    }
+
+    fn unlist(&mut self, call: CallId, party: Party) {
+        if let Some((agent, _, _)) = party.seat
+            && let Some(ids) = self.by_agent.get_mut(&agent)
+        {
+            ids.retain(|id| *id != call);
+            if ids.is_empty() {
+                self.by_agent.remove(&agent);
+            }
+        }
+        if let Some(device) = party.device
+            && let Some(ids) = self.by_device.get_mut(&device)
+        {
+            ids.retain(|id| *id != call);
+            if ids.is_empty() {
+                self.by_device.remove(&device);
+            }
+        }
+    }
+
+    pub(crate) fn list(&mut self, call: CallId, party: Party) {
+        if let Some((agent, _, _)) = party.seat {
+            add(self.by_agent.entry(agent).or_default(), call);
+        }
+        if let Some(device) = party.device {
+            add(self.by_device.entry(device).or_default(), call);
+        }
+    }
+
+    /// `party` has no part in the call any more, but where it is also at another leg.
+    fn part(&mut self, now: Now, call: CallId, party: Party) {
+        self.unlist(call, party);
+        let left = self.contexts.get(&call).map(Context::parties).unwrap_or_default();
+        for other in left {
+            self.list(call, other);
+        }
+        self.activity_changed(now, party);
+    }
+
+    /// Whom a call was transferred to takes the place of who asked for it.
+    fn transferred(&mut self, now: Now, call: CallId) {
+        let Some(context) = self.contexts.get_mut(&call) else { return };
+        let Some(to) = context.referred.take() else { return };
+        let place = match to.leg {
+            Leg::A => &mut context.a,
+            Leg::B => &mut context.b,
+        };
+        let old = std::mem::replace(place, to.party);
+        context.emergency |= to.emergency;
+        match (context.trunk, to.trunk) {
+            (None, Some((trunk, counted))) => {
+                (context.trunk, context.counted) = (Some(trunk), counted);
+            }
+            (_, second) => context.second = second.or(context.second),
+        }
+        self.part(now, call, old);
+        self.activity_changed(now, to.party);
+    }
+
+    fn transfer_failed(&mut self, now: Now, call: CallId) {
+        let Some(to) = self.contexts.get_mut(&call).and_then(|context| context.referred.take()) else {
+            return;
+        };
+        if let Some((trunk, counted)) = to.trunk {
+            self.limits.end(trunk, counted);
+        }
+        self.part(now, call, to.party);
     }
 
     /// Carries out what a call decided.
@@ -125,9 +200,11 @@ impl Gateway {
                     }
                 }
             }
+            Act::Transferred { call, .. } => self.transferred(now, call),
+            Act::TransferFailed { call } => self.transfer_failed(now, call),
             Act::Ended { call, .. } => {
                 let Some(context) = self.end_context(call) else { return };
-                for party in [context.a, context.b] {
+                for party in context.parties() {
                     self.activity_changed(now, party);
                 }
             }
@@ -161,7 +238,14 @@ impl Gateway {
 
     fn doing(&self, agent: AgentId) -> (Activity, Option<CallId>) {
         let ids = self.by_agent.get(&agent).map_or(&[][..], |ids| ids.as_slice());
-        let up = ids.iter().find(|id| self.calls.get(**id).is_some_and(|call| call.stage() == Stage::Up));
+        // Whom a call is being transferred to is only being rung.
+        let at_leg = |id: &CallId| {
+            let context = self.contexts.get(id);
+            context
+                .is_some_and(|one| [one.a, one.b].iter().any(|p| p.seat.is_some_and(|(a, _, _)| a == agent)))
+        };
+        let is_up = |id: &CallId| self.calls.get(*id).is_some_and(|call| call.stage() == Stage::Up);
+        let up = ids.iter().find(|id| is_up(id) && at_leg(id));
         match (up, ids.first()) {
             (Some(call), _) => (Activity::InCall, Some(*call)),
             (None, Some(call)) => (Activity::Ringing, Some(*call)),
@@ -173,7 +257,9 @@ impl Gateway {
     fn peer_of(&self, call: CallId, agent: AgentId) -> Option<String> {
         let context = self.contexts.get(&call)?;
         let record = self.calls.get(call)?.record();
-        let calls_out = context.a.seat.is_some_and(|(a, _, _)| a == agent);
+        let is = |party: &Party| party.seat.is_some_and(|(a, _, _)| a == agent);
+        let calls_out =
+            is(&context.a) || context.referred.is_some_and(|to| to.leg == Leg::A && is(&to.party));
         let peer = if calls_out { &record.to } else { &record.from };
         Some(peer.reveal().to_owned())
     }

@@ -21,18 +21,26 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(6);
 /// How often a request may have passed through us: a carrier may send an agent's call to another agent back to us.
 const HOPS_OF_OURS_MAX: usize = 3;
 /// RFC 3261 §8.1.1.6.
-const MAX_FORWARDS: u8 = 70;
+pub(crate) const MAX_FORWARDS: u8 = 70;
 /// Longest display name that crosses.
 const DISPLAY_MAX: usize = 64;
 
-/// An INVITE whose sender is known.
-struct Incoming<'a> {
-    key: ServerKey,
-    flow: Flow,
-    request: &'a Message<'a>,
-    caller: Caller,
-    dialled: String,
-    max_forwards: u8,
+/// An INVITE, or a REFER, whose sender is known.
+pub(crate) struct Incoming<'a> {
+    pub key: ServerKey,
+    pub flow: Flow,
+    pub request: &'a Message<'a>,
+    pub caller: Caller,
+    pub dialled: String,
+    pub max_forwards: u8,
+}
+
+/// A way to what was dialled, and what the call means that goes it.
+pub(crate) struct Way {
+    pub order: Order,
+    pub context: Context,
+    direction: Direction,
+    shown: Identity,
 }
 
 impl Gateway {
@@ -124,7 +132,11 @@ impl Gateway {
 
     /// The user part of a Request-URI that is ours.
     fn dialled(&self, flow: Flow, request: &Message<'_>) -> Option<String> {
-        let uri = Uri::parse(request.uri()).ok()?;
+        self.dialled_in(flow, Uri::parse(request.uri()).ok()?)
+    }
+
+    /// What a URI dials that names us, or nobody's domain.
+    pub(crate) fn dialled_in(&self, flow: Flow, uri: Uri<'_>) -> Option<String> {
         if uri.scheme.eq_ignore_ascii_case("tel") {
             return uri.number();
         }
@@ -145,7 +157,8 @@ impl Gateway {
             || ip.is_some_and(|ip| ip == flow.local.ip() || local(ip))
     }
 
-    fn begin(&mut self, now: Now, incoming: &Incoming<'_>) -> Result<(), EndReason> {
+    /// The way to what was dialled, where the plan and the limits allow it. `None` leads back to the caller.
+    pub(crate) fn way(&mut self, now: Now, incoming: &Incoming<'_>) -> Result<Option<Way>, EndReason> {
         let view = self.view(now);
         let route = plan::route(&view, incoming.caller, &incoming.dialled, &mut |_| {});
         let emergency = matches!(&route, Route::Trunk(TrunkRoute { emergency: true, .. }));
@@ -157,13 +170,23 @@ impl Gateway {
         }
         match route {
             Route::Refused(reason) => Err(reason),
-            Route::Phone(to) => self.begin_to_phone(now, incoming, to),
-            Route::Trunk(to) => self.begin_to_trunk(now, incoming, to),
-            Route::SelfTest => self.begin_alone(now, incoming),
+            Route::Phone(to) => self.way_to_phone(incoming, to).map(Some),
+            Route::Trunk(to) => self.way_to_trunk(now, incoming, to).map(Some),
+            Route::SelfTest => Ok(None),
         }
     }
 
-    fn begin_to_phone(&mut self, now: Now, incoming: &Incoming<'_>, to: PhoneRoute) -> Result<(), EndReason> {
+    fn begin(&mut self, now: Now, incoming: &Incoming<'_>) -> Result<(), EndReason> {
+        match self.way(now, incoming)? {
+            Some(way) => {
+                self.start(now, incoming, way);
+                Ok(())
+            }
+            None => self.begin_alone(now, incoming),
+        }
+    }
+
+    fn way_to_phone(&mut self, incoming: &Incoming<'_>, to: PhoneRoute) -> Result<Way, EndReason> {
         let (a, trunk, identity) = match incoming.caller {
             Caller::Trunk(trunk) => {
                 self.trunk_may(trunk)?;
@@ -214,12 +237,11 @@ impl Gateway {
             Caller::Device(_) | Caller::Browser(_) => plan::identity_inside(self.agent_of(incoming.caller)),
             Caller::Trunk(_) => identity,
         };
-        let context = Context { a, b, trunk, counted: None, emergency: false };
-        self.start(now, incoming, order, context, direction, shown);
-        Ok(())
+        let context = Context { a, b, trunk, counted: None, emergency: false, second: None, referred: None };
+        Ok(Way { order, context, direction, shown })
     }
 
-    fn begin_to_trunk(&mut self, now: Now, incoming: &Incoming<'_>, to: TrunkRoute) -> Result<(), EndReason> {
+    fn way_to_trunk(&mut self, now: Now, incoming: &Incoming<'_>, to: TrunkRoute) -> Result<Way, EndReason> {
         if matches!(incoming.caller, Caller::Trunk(_)) {
             return Err(EndReason::UnknownNumber);
         }
@@ -272,10 +294,16 @@ impl Gateway {
             outside: true,
         };
         let shown = Identity { number: asserted, name };
-        let context =
-            Context { a, b: Party::default(), trunk: Some(trunk.id), counted, emergency: to.emergency };
-        self.start(now, incoming, order, context, Direction::Out, shown);
-        Ok(())
+        let context = Context {
+            a,
+            b: Party::default(),
+            trunk: Some(trunk.id),
+            counted,
+            emergency: to.emergency,
+            second: None,
+            referred: None,
+        };
+        Ok(Way { order, context, direction: Direction::Out, shown })
     }
 
     /// A self-test is an internal call of its agent, without anybody called: it shows in the records, ends with the login,
@@ -285,7 +313,15 @@ impl Gateway {
             return Err(EndReason::NothingInCommon);
         }
         let a = self.party_of(incoming.caller);
-        let context = Context { a, b: Party::default(), trunk: None, counted: None, emergency: false };
+        let context = Context {
+            a,
+            b: Party::default(),
+            trunk: None,
+            counted: None,
+            emergency: false,
+            second: None,
+            referred: None,
+        };
         let call = self.calls.next_id();
         let shown = plan::identity_inside(self.agent_of(incoming.caller));
         let record = record(call, Direction::Internal, &context, incoming, shown);
@@ -304,15 +340,8 @@ impl Gateway {
         Ok(())
     }
 
-    fn start(
-        &mut self,
-        now: Now,
-        incoming: &Incoming<'_>,
-        order: Order,
-        context: Context,
-        direction: Direction,
-        shown: Identity,
-    ) {
+    fn start(&mut self, now: Now, incoming: &Incoming<'_>, way: Way) {
+        let Way { order, context, direction, shown } = way;
         let call = self.calls.next_id();
         let record = record(call, direction, &context, incoming, shown);
         let offer =
@@ -354,7 +383,15 @@ impl Gateway {
                 (self.party_of(caller), direction, plan::identity_inside(self.agent_of(caller)), None)
             }
         };
-        let context = Context { a, b: Party::default(), trunk, counted: None, emergency: false };
+        let context = Context {
+            a,
+            b: Party::default(),
+            trunk,
+            counted: None,
+            emergency: false,
+            second: None,
+            referred: None,
+        };
         let mut record = record(call, direction, &context, incoming, shown);
         match direction {
             Direction::In => record.agent = called,
@@ -375,7 +412,7 @@ impl Gateway {
     fn agent_of(&self, caller: Caller) -> Option<&Agent> {
         self.directory.agent(self.login_of_caller(caller)?.agent)
     }
-    fn party_of(&self, caller: Caller) -> Party {
+    pub(crate) fn party_of(&self, caller: Caller) -> Party {
         let login = self.login_of_caller(caller);
         let device = match caller {
             Caller::Device(device) => Some(device),

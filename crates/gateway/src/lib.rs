@@ -26,6 +26,7 @@ mod phones;
 pub mod plan;
 mod register;
 mod store;
+mod transfer;
 
 pub use browser::BrowserSeat;
 pub use directory::{Directory, Phone};
@@ -319,6 +320,9 @@ impl Gateway {
         match received {
             Received::Handled => {}
             Received::Request { key, request } => self.request(now, flow, key, &request),
+            Received::InDialog { key, dialog, request } if request.method() == Some(sip::Method::Refer) => {
+                self.refer(now, flow, key, dialog, &request)
+            }
             Received::InDialog { key, dialog, request } => {
                 if !self.calls.in_dialog(now, ua, acts, key, dialog, &request) {
                     let _ = self.ua.respond(now, key, sip::Draft::response(481));

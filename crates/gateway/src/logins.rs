@@ -56,6 +56,7 @@ impl Gateway {
         for call in self.calls_up_to(login.agent, login.epoch) {
             self.end_call(now, call, reason);
         }
+        self.referred_gone(now, login.agent, login.epoch, reason);
         self.browser_left(now, login);
         self.notice(
             Audience::Login(login.id),
@@ -73,7 +74,9 @@ impl Gateway {
     fn calls_up_to(&self, agent: AgentId, epoch: Epoch) -> Vec<CallId> {
         let Some(ids) = self.by_agent.get(&agent) else { return Vec::new() };
         let old = |id: &CallId| {
-            self.contexts.get(id).is_some_and(|context| !context.emergency && context.is_of(agent, epoch))
+            self.contexts
+                .get(id)
+                .is_some_and(|context| !context.is_emergency() && context.is_of(agent, epoch))
         };
         let mut calls: Vec<CallId> = ids.iter().copied().filter(old).collect();
         calls.sort_by_key(|id| self.calls.get(*id).is_some_and(|call| call.stage() == Stage::Up));
@@ -118,10 +121,16 @@ impl Gateway {
     pub(crate) fn phone_disabled(&mut self, now: Now, device: DeviceId) {
         let Some(aor) = self.directory.phone(device).map(|phone| phone.aor.clone()) else { return };
         // An emergency call is nobody's to cut.
-        let cut = |id: &CallId| self.contexts.get(id).is_some_and(|context| !context.emergency);
+        let cut = |id: &CallId| self.contexts.get(id).is_some_and(|context| !context.is_emergency());
         let calls: Vec<CallId> = self.calls_at(device).iter().copied().filter(cut).collect();
         for call in calls {
-            self.end_call(now, call, EndReason::ReleasedByAdministrator);
+            let reason = EndReason::ReleasedByAdministrator;
+            let there = |one: &crate::calls::Context| [one.a, one.b].iter().any(|p| p.device == Some(device));
+            if !self.contexts.get(&call).is_some_and(there) {
+                self.calls.drop_transfer(now, &mut self.ua, &mut self.acts, call, reason);
+                continue;
+            }
+            self.end_call(now, call, reason);
         }
         self.phone_has(now, &aor, false);
         self.forget_phone(now, device, &aor);

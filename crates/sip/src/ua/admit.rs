@@ -4,7 +4,7 @@
 use crate::{Message, Method, Name};
 
 /// The methods this endpoint acts on, as its Allow header says.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK, REFER";
 
 /// The option tags a peer may require of us, whatever the request. Timer is not among them until it is
 /// built: saying yes and doing nothing would break calls in ways nobody finds.
