@@ -51,6 +51,7 @@ async fn the_password_is_enough_and_the_page_gets_what_sip_needs() {
     assert_eq!(sip["ws"], "wss://desk.example:8443/sip");
     assert_eq!((&sip["ice_servers"], &sip["owner"]), (&json!([]), &json!(true)));
     assert_eq!(sip["expires_in_s"], 16 * 3600);
+    assert_eq!(sip["codecs"], json!(["PCMA", "opus"]));
     assert!(sip["ticket"].as_str().unwrap().starts_with(&format!("{}.{}.", row.id, row.epoch)));
     assert_eq!(w.get("/api/sip", &webby).await.ok().body["ticket"], sip["ticket"], "made, not drawn");
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
 use store::Store;
-use terms::{Activity, Audience, CallId, LoginId, Notice, PhoneState, WallTime};
+use terms::{Activity, Audience, CallId, LoginId, Notice, PhoneState, Quality, WallTime};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -186,6 +186,16 @@ async fn the_agent_hears_of_calls_and_of_the_own_phone() {
     assert_eq!(
         (&ringing["type"], &ringing["activity"], &ringing["peer"]),
         (&json!("activity"), &json!("ringing"), &json!("+49692"))
+    );
+    for to in [LoginId(999), login] {
+        let quality = Quality { mos_x100: 310, loss_x100: 600, jitter_us: 9_000, round_trip_us: None };
+        let told = Notice::Quality { login: to, call: CallId(35), quality, from_agent: to == login };
+        w.core.notices.send((Audience::Login(to), told)).unwrap();
+    }
+    let sound = page.frame().await;
+    assert_eq!(
+        (&sound["type"], &sound["from_agent"], &sound["mos_x100"], &sound["loss_x100"], &sound["jitter_us"]),
+        (&json!("quality"), &json!(true), &json!(310), &json!(600), &json!(9_000))
     );
     for (state, kind) in [
         (PhoneState::Suspect, ""),

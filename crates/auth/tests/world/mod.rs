@@ -142,7 +142,8 @@ pub async fn world() -> World {
     let clock = Arc::new(AtomicI64::new(START));
     let hands = Arc::clone(&clock);
     let clock_of_the_test = Arc::new(move || WallTime(hands.load(Ordering::SeqCst)));
-    let settings = Settings { clock: clock_of_the_test, ..Settings::default() };
+    let mut settings = Settings { clock: clock_of_the_test, ..Settings::default() };
+    settings.sip.codecs = terms::Codecs::new(&[terms::CodecName::Pcma, terms::CodecName::Opus]);
     let auth = Auth::new(Arc::clone(&store), Arc::clone(&core), settings);
     let app = auth::router(auth.clone());
     World { app, auth, store, core, clock, ann: people[0], bob: people[1], desks }

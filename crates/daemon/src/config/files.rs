@@ -444,6 +444,12 @@ mod tests {
         use terms::{CodecName, Srtp};
         assert_eq!(config.phones.srtp, Srtp::Require);
         assert_eq!(config.phones.codecs, Codecs::new(&[CodecName::G722, CodecName::Pcma]));
+        let last = config.browser.codecs.iter().last();
+        assert_eq!(last, Some(CodecName::Opus), "what is carried as it is comes first");
+        let text = format!("{GOOD}[browser]\ncodecs = [\"opus\", \"pcma\"]\n");
+        let own = Config::load(&folder("browser-codecs", &[("gateway.toml", text.as_str())]));
+        let own = own.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(own.browser.codecs, Codecs::new(&[CodecName::Opus, CodecName::Pcma]));
         assert_eq!(config.trunks.first().map(|t| t.srtp), Some(Srtp::Offer));
         let text = format!("{GOOD}[phones]\nsrtp = \"maybe\"\ncodecs = [\"G729\"]\n");
         let bad =
