@@ -19,6 +19,7 @@ mod self_test;
 mod store_busy;
 mod takeover;
 mod tcp;
+mod transfer;
 mod trunk_failover;
 mod vacant_phone;
 mod wrong_password;

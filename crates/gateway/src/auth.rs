@@ -63,11 +63,19 @@ impl Gateway {
             Some(Method::Register) => self.register(now, flow, key, request),
             Some(Method::Invite) => self.invite(now, flow, key, request),
             // RFC 3261 §11.2. What else a stranger may send was refused before it came here.
-            Some(Method::Options) => {
+            Some(method @ (Method::Options | Method::Refer)) => {
                 if self.directory.trunk_at(flow.peer).is_none() && !self.strangers.may(now, flow.peer.ip()) {
                     return self.silence(key);
                 }
-                self.respond(now, key, Draft::response(200).header("Accept", "application/sdp"));
+                self.respond(
+                    now,
+                    key,
+                    match method {
+                        // RFC 5589 §6: a transfer is asked for inside its call.
+                        Method::Refer => Draft::response(403),
+                        _ => Draft::response(200).header("Accept", "application/sdp"),
+                    },
+                );
             }
             _ => self.respond(now, key, Draft::response(405).header("Allow", sip::ua::ALLOW)),
         }

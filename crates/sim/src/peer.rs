@@ -335,6 +335,16 @@ impl Peer {
         self.drain();
     }
 
+    /// Asks that `number` take this phone's place in the call (RFC 5589 §6).
+    pub fn refer(&mut self, now: Now, id: PeerCallId, number: &str) {
+        let to = format!("<sip:{number}@{}>", self.config.domain);
+        let Some(dialog) = self.call(id).filter(|c| c.phase == Phase::Up).and_then(|c| c.dialog) else {
+            return;
+        };
+        let _ = self.ua.request_in_dialog(now, dialog, Draft::request(Method::Refer).header("Refer-To", to));
+        self.drain();
+    }
+
     /// Presses a key during a call (RFC 4733).
     pub fn press(&mut self, id: PeerCallId, digit: char) {
         if let Some(stream) = self.call_mut(id).and_then(|c| c.stream.as_mut()) {

@@ -268,6 +268,10 @@ impl Call {
     pub fn resumes(&self) {
         act(&self.w, self.who, |p, now| p.hold(now, self.id, false));
     }
+    /// Hands the call over to `number`.
+    pub fn refers(&self, number: &str) {
+        act(&self.w, self.who, |p, now| p.refer(now, self.id, number));
+    }
     pub fn presses(&self, digit: char) {
         act(&self.w, self.who, |p, _| p.press(self.id, digit));
     }
