@@ -18,10 +18,12 @@ const ARGS = [
   '--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication',
 ]
 
+/** With these flags too; one that begins with `!` takes away ours of that name. */
 export async function launch(extra = []) {
+  const without = extra.filter((arg) => arg.startsWith('!')).map((arg) => arg.slice(1))
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [...ARGS, ...extra],
+    args: [...ARGS.filter((arg) => !without.includes(arg)), ...extra.filter((arg) => !arg.startsWith('!'))],
   })
 }
 

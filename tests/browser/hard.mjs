@@ -1,5 +1,5 @@
-// The phonebar in a hard network: one that lets nothing through but what a TURN server relays, or nothing over UDP. It
-// calls a number that plays a tone, hears it, and says over which way.
+// The phonebar in a hard network: one that lets nothing through but what a TURN server relays, or nothing over UDP, or one
+// that is another in the middle of the call. It calls a number that plays a tone, hears it, and says over which way.
 //
 // HOTSEAT_E2E='{"base":…,"username":…,"password":…,"number":"069123456","hz":700,"network":"relay"}' node hard.mjs
 
@@ -9,7 +9,7 @@ import { report } from './browser.mjs'
 import { logOut } from './e2e.mjs'
 import { call, getReady, hangUp, hears, openPhone } from './phone.mjs'
 
-const { base, username, password, number, hz, network } = JSON.parse(process.env.HOTSEAT_E2E)
+const { base, username, password, number, hz, network, moves } = JSON.parse(process.env.HOTSEAT_E2E)
 /** The whole call lasts at least so long, so that the other side has something to hear. */
 const TALK_MS = 3_000
 const turns = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
@@ -45,7 +45,24 @@ const networks = {
     },
     expect: { protocol: 'tcp', tcpType: 'active' },
   },
+  // Not from the loopback: its address would outlive every move.
+  moving: {
+    args: ['!--allow-loopback-in-peer-connection'],
+    // Nor over TCP, whose connection the system would open from the loopback at once.
+    before: () => {
+      const Connection = RTCPeerConnection
+      globalThis.RTCPeerConnection = class extends Connection {
+        setRemoteDescription({ type, sdp }) {
+          const lines = sdp.split('\r\n').filter((line) => !/^a=candidate:\S+ \d+ tcp /i.test(line))
+          return super.setRemoteDescription({ type, sdp: lines.join('\r\n') })
+        }
+      }
+    },
+    expect: { protocol: 'udp', address: moves?.from },
+  },
 }
+/** From the move until one is heard again. */
+const MOVED_MS = 30_000
 
 /** The pair of candidates that carries the sound, from our side and theirs. */
 async function way(page) {
@@ -60,9 +77,21 @@ async function way(page) {
   })
 }
 
-const { before, expect } = networks[network]
+/** Waits until the sound goes out from this address. */
+async function comesFrom(page, address, ms) {
+  const end = Date.now() + ms
+  let last
+  do {
+    // Without a working connection there is no way to tell of.
+    last = await way(page).catch(String)
+    await page.waitForTimeout(100)
+  } while (last?.local?.address !== address && Date.now() < end)
+  assert.equal(last?.local?.address, address, JSON.stringify(last))
+}
+
+const { before, args, expect } = networks[network]
 const out = report()
-const one = await openPhone({ before })
+const one = await openPhone({ before, args })
 try {
   if (!(await out.test('logs in and is ready', () => getReady(one.page, { base, username, password })))) process.exit(out.end())
   await turn('ready')
@@ -76,6 +105,15 @@ try {
     for (const [name, value] of Object.entries(expect)) assert.equal(local[name], value, `the ${name} of the chosen candidate`)
     await one.page.waitForTimeout(TALK_MS)
     await hears(one.page, hz)
+    if (moves) {
+      await turn('moves')
+      const left = Date.now()
+      await comesFrom(one.page, moves.to, MOVED_MS)
+      await hears(one.page, hz, MOVED_MS - (Date.now() - left))
+      console.log(`#   moved to heard again: ${Date.now() - left} ms`)
+      await one.page.waitForTimeout(TALK_MS)
+      await hears(one.page, hz)
+    }
     await hangUp(one.page)
   })
   await turn('called')

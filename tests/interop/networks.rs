@@ -1,5 +1,6 @@
 //! Browsers in hard networks: one that lets through only what a TURN server relays (RFC 8656, coturn), and one without UDP
-//! (RFC 6544). The page calls the trunk, each hears the other's tone, and the browser says which way the sound took.
+//! (RFC 6544). The page calls the trunk, each hears the other's tone, and the browser says which way the sound took. And one
+//! whose address is another in the middle of the call: ICE begins anew (RFC 8445 §9), the call goes on.
 
 use crate::audio::{RATE, speaking_ms};
 use crate::calls::trunk_waits;
@@ -100,6 +101,11 @@ fn restart_with(hotseat: &mut Hotseat, more: &str) {
 
 /// Bea sits in the browser, in this network, and calls the trunk; both hear each other.
 fn calls_from(hotseat: &Hotseat, network: &str) {
+    calls_and_moves(hotseat, network, None);
+}
+
+/// The same; with two addresses, the first is taken from this thread's network in the call and the second put there.
+fn calls_and_moves(hotseat: &Hotseat, network: &str, moves: Option<[&str; 2]>) {
     let more = ["--password-stdin", "--outbound-number", "+49692002"];
     let agent = ["agents", "add", "bea", "--extension", "2002", "--typology", "webrtc"];
     hotseat.cli(&[&agent[..], &more[..]].concat(), &format!("{PASSWORD}\n"));
@@ -110,11 +116,17 @@ fn calls_from(hotseat: &Hotseat, network: &str) {
         "hard.mjs",
         &serde_json::json!({
             "base": hotseat.https, "username": "bea", "password": PASSWORD, "number": "069123456", "hz": TRUNK_HZ,
-            "network": network,
+            "network": network, "moves": moves.map(|[from, to]| serde_json::json!({"from": from, "to": to})),
         }),
     );
     page.until("ready");
     page.go_on();
+    if let Some([from, to]) = moves {
+        page.until("moves");
+        assert!(ip(&["addr", "del", &format!("{from}/24"), "dev", DEVICE]), "the address goes");
+        assert!(ip(&["addr", "add", &format!("{to}/24"), "dev", DEVICE]), "another comes");
+        page.go_on();
+    }
     page.until("called");
     let ended = trunk.succeeded(Duration::from_secs(10));
     page.go_on();
@@ -145,6 +157,46 @@ fn a_browser_that_may_only_use_a_relay_talks_over_coturn() {
 fn a_browser_without_udp_talks_over_tcp() {
     let hotseat = Hotseat::start();
     calls_from(&hotseat, "tcp");
+}
+
+/// The only network card of a namespace made here.
+const DEVICE: &str = "card0";
+
+/// Changes the network of this thread.
+fn ip(args: &[&str]) -> bool {
+    Command::new("ip").args(args).status().is_ok_and(|s| s.success())
+}
+
+/// Gives this thread, and whatever it starts, a network of its own with one card; false where that is not allowed.
+fn own_network(address: &str) -> bool {
+    // SAFETY: unshare(2) takes no pointers, and a network namespace concerns the calling thread alone.
+    let alone = unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0;
+    alone
+        && ip(&["link", "set", "lo", "up"])
+        && ip(&["link", "add", DEVICE, "type", "veth", "peer", "name", "card1"])
+        // No addresses of IPv6 that come by themselves a second later: the browser would take them for a move.
+        && ip(&["link", "set", DEVICE, "addrgenmode", "none"])
+        && ip(&["addr", "add", &format!("{address}/24"), "dev", DEVICE])
+        && ip(&["link", "set", DEVICE, "up"])
+        && ip(&["link", "set", "card1", "up"])
+}
+
+#[test]
+fn a_browser_whose_address_changes_in_a_call_is_heard_again() {
+    let moves = ["192.0.2.10", "192.0.2.11"];
+    // A thread of its own: the network it leaves is the one of the tests after this.
+    let ran = std::thread::spawn(move || {
+        if !own_network(moves[0]) {
+            return false;
+        }
+        calls_and_moves(&Hotseat::start(), "moving", Some(moves));
+        true
+    });
+    match ran.join() {
+        Ok(true) => {}
+        Ok(false) => eprintln!("SKIPPED: a network of its own needs root (CAP_NET_ADMIN) and the program ip"),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
 #[test]
