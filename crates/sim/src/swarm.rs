@@ -266,12 +266,13 @@ impl Day {
     fn somebody_touches_a_call(&mut self) {
         let call = if self.chance.below(2) == 0 { self.desk().call() } else { self.line().call() };
         let Some(call) = call else { return };
-        match (call.phase(), self.chance.below(6)) {
+        match (call.phase(), self.chance.below(7)) {
             (Phase::Ended, _) => {}
             (Phase::Ringing, 0..=2) => call.answers(),
             (Phase::Up, 0) => call.holds(),
             (Phase::Up, 1 | 2) => call.resumes(),
             (Phase::Up, 3) => call.presses('7'),
+            (Phase::Up, 4) => call.refers(["2001", "2002", "+4969123"][self.chance.below(3) as usize]),
             _ => call.hangs_up(),
         }
     }
