@@ -276,9 +276,12 @@ export async function barScenes(scene) {
     await page.getByText('You are muted').waitFor({ state: 'detached' })
     await page.keyboard.press('Alt+l')
     await pill(page, 'On hold').waitFor()
-    assert.match(mock.sip.requests.filter((r) => r.method === 'INVITE').at(-1).body, /a=sendonly/)
+    // The page says it with the wish; the offer is made after it and comes a moment later.
+    const offers = (direction) => mock.sip.requests.filter((r) => r.method === 'INVITE' && r.body.includes(`a=${direction}`)).length
+    await until(() => offers('sendonly') === 1, 'an offer that only sends')
     await page.keyboard.press('Alt+l')
     await pill(page, 'In call').waitFor()
+    await until(() => offers('sendrecv') === 2, 'an offer that takes it back')
     await page.keyboard.press('Alt+k')
     await page.getByRole('group', { name: 'Keypad' }).waitFor()
     await page.getByText('Measuring…').waitFor({ state: 'detached' })
@@ -294,7 +297,7 @@ export async function barScenes(scene) {
     assert.equal(mock.sip.refer.one('refer-to'), '<sip:2005@test.local>')
     await page.keyboard.press('Alt+x')
     await pill(page, 'Ready').waitFor()
-    assert.ok(mock.sip.requests.some((r) => r.method === 'BYE'))
+    await until(() => mock.sip.requests.some((r) => r.method === 'BYE'), 'it hangs up')
     await page.getByRole('button', { name: 'Call +49691234567' }).waitFor()
   })
 
@@ -302,7 +305,7 @@ export async function barScenes(scene) {
     await ready(page, mock)
     const call = await rings(page, mock, '+491711234567', 'Carlo Rossi')
     assert.match(await page.getByRole('alert').filter({ hasText: 'Incoming call' }).innerText(), /Carlo Rossi[\s\S]*\+491711234567/)
-    assert.equal(await page.title(), 'Ringing Carlo Rossi · Hotseat')
+    await until(async () => (await page.title()) === 'Ringing Carlo Rossi · Hotseat', 'the title tells it')
     await page.keyboard.press('Alt+a')
     await pill(page, 'In call').waitFor()
     await until(() => call.status === 200, 'the 200')
@@ -406,7 +409,7 @@ export async function barScenes(scene) {
     await microphones.selectOption(second)
     await page.reload()
     await button(page, 'Devices and level').click()
-    assert.equal(await microphones.inputValue(), second)
+    await until(async () => (await microphones.inputValue()) === second, 'the one from before')
     // The meter moves: the fake device beeps.
     await until(() => page.evaluate(() => Number(getComputedStyle(document.querySelector('.level-fill')).scale.split(' ')[0]) > 0.2), 'the level moves')
   })
