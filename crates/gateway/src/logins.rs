@@ -50,6 +50,8 @@ impl Gateway {
             LoginEndReason::TakenOver => EndReason::LoggedOutElsewhere,
             LoginEndReason::LoggedOut | LoginEndReason::Expired => EndReason::LoggedOut,
             LoginEndReason::ReleasedByAdministrator
+            | LoginEndReason::PhoneFreed
+            | LoginEndReason::SiteLogout
             | LoginEndReason::AgentRemoved
             | LoginEndReason::PhoneRemoved => EndReason::ReleasedByAdministrator,
         };

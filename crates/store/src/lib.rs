@@ -1,10 +1,12 @@
 //! What must survive a restart, as a few verbs over SQL, with an in-memory twin. One contract test holds for all.
 
+mod audit;
 mod input;
 mod memory;
 mod seal;
 mod sqlite;
 
+pub use audit::{AuditCount, AuditEntry, AuditFilter, AuditLine, AuditLog};
 pub use hotdesk::claim::{Claim, Decision};
 pub use memory::Memory;
 pub use seal::{KeyError, SealingKey};
@@ -92,16 +94,6 @@ pub enum Claimed {
     NoSession,
 }
 
-/// One line of the audit log (SPEC D10).
-#[derive(Clone, Debug, PartialEq)]
-pub struct AuditLine {
-    pub at: WallTime,
-    pub who: Pii,
-    pub from: String,
-    pub what: String,
-    pub outcome: String,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddError {
     /// Line of the input, 1-based; 0 where only the database knew. `field` is the column of the input, the sentence
@@ -130,7 +122,7 @@ pub struct Changes {
 }
 
 /// The verbs. `Sqlite` and `Memory` implement them, PostgreSQL will; all are `Send` so that any task may call.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: AuditLog + Send + Sync + 'static {
     /// Several writes in one commit (group commit); each gets its own outcome, in order.
     fn write(&self, batch: Vec<StoreWrite>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
 

@@ -2,7 +2,7 @@
 
 use crate::input;
 use crate::{
-    AUDIT_LINES_MAX, Account, AddError, AuditLine, Changes, Claim, Claimed, Decision, NewAgent, NewDevice,
+    Account, AddError, AuditEntry, AuditLine, AuditLog, Changes, Claim, Claimed, Decision, NewAgent, NewDevice,
     Store, TAKEOVER_WINDOW_MS, Upgrade, WebSession,
 };
 use hotdesk::claim::{Rows, decide};
@@ -20,7 +20,7 @@ pub struct Memory {
 }
 
 #[derive(Default)]
-struct Tables {
+pub(crate) struct Tables {
     last_agent: u64,
     last_device: u64,
     last_login: u64,
@@ -30,7 +30,8 @@ struct Tables {
     sessions: BTreeMap<[u8; 32], Session>,
     bindings: BTreeMap<BindingKey, Binding>,
     records: BTreeMap<CallId, CallRecord>,
-    audit: VecDeque<AuditLine>,
+    pub(crate) audit: VecDeque<AuditLine>,
+    pub(crate) last_audit: u64,
     seq: u64,
     changes: BTreeMap<Thing, u64>,
     refusing: Option<StoreError>,
@@ -69,7 +70,7 @@ impl Memory {
         self.tables().refusing = error;
     }
 
-    fn writable(&self) -> Result<MutexGuard<'_, Tables>, StoreError> {
+    pub(crate) fn writable(&self) -> Result<MutexGuard<'_, Tables>, StoreError> {
         let tables = self.tables();
         match &tables.refusing {
             Some(error) => Err(error.clone()),
@@ -77,7 +78,7 @@ impl Memory {
         }
     }
 
-    fn tables(&self) -> MutexGuard<'_, Tables> {
+    pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
         // Every change below is complete before anything can panic, so a poisoned lock guards sound tables.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -512,19 +513,16 @@ impl Store for Memory {
         what: &str,
         outcome: &str,
     ) -> Result<(), StoreError> {
-        let mut tables = self.writable()?;
-        let line = AuditLine {
+        self.audit_entry(AuditEntry {
             at,
             who: who.clone(),
             from: from.to_owned(),
             what: what.to_owned(),
             outcome: outcome.to_owned(),
-        };
-        tables.audit.push_back(line);
-        if tables.audit.len() as u64 > AUDIT_LINES_MAX {
-            tables.audit.pop_front();
-        }
-        Ok(())
+            whom: Pii::default(),
+            detail: None,
+        })
+        .await
     }
 
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditLine>, StoreError> {

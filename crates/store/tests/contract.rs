@@ -39,6 +39,7 @@ stores! {
     sessions_run_out_and_so_do_their_logins
     changes_are_told_once_in_full_and_then_one_by_one
     the_audit_log_keeps_its_order
+    the_audit_log_is_filtered_and_paged_backwards
     many_tasks_claim_at_once_and_nobody_sits_twice
 }
 

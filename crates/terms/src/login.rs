@@ -49,6 +49,10 @@ pub enum LoginEndReason {
     LoggedOut,
     TakenOver,
     ReleasedByAdministrator,
+    /// Somebody with that right gave the phone back to everybody.
+    PhoneFreed,
+    /// All logins at the phones of a site were ended at once.
+    SiteLogout,
     Expired,
     AgentRemoved,
     PhoneRemoved,
@@ -63,6 +67,10 @@ impl LoginEndReason {
                 "Another user has logged with your credentials. Multiple logins not allowed."
             }
             LoginEndReason::ReleasedByAdministrator => "An administrator ended your login.",
+            LoginEndReason::PhoneFreed => {
+                "The phone you were logged in at was freed by an administrator or engineer."
+            }
+            LoginEndReason::SiteLogout => "An administrator logged out everybody at your site.",
             LoginEndReason::Expired => "Your login expired.",
             LoginEndReason::AgentRemoved => "Your account was removed or disabled by an administrator.",
             LoginEndReason::PhoneRemoved => {

@@ -1,5 +1,6 @@
 //! The store in one SQLite file: one writer, a few readers, and every commit on the disk before it is acknowledged.
 
+mod audit;
 mod binding_log;
 mod claim;
 mod directory;
@@ -10,7 +11,7 @@ mod write;
 
 use crate::seal::Sealer;
 use crate::{
-    Account, AddError, AuditLine, Changes, Claim, Claimed, NewAgent, NewDevice, SealingKey, Store, Upgrade,
+    Account, AddError, AuditEntry, AuditFilter, AuditLine, AuditLog, Changes, Claim, Claimed, NewAgent, NewDevice, SealingKey, Store, Upgrade,
     WebSession,
 };
 use sqlx::sqlite::{
@@ -334,10 +335,18 @@ impl Store for Sqlite {
         what: &str,
         outcome: &str,
     ) -> Result<(), StoreError> {
-        self.insert_audit(at, who, from, what, outcome).await
+        self.audit_entry(AuditEntry {
+            at,
+            who: who.clone(),
+            from: from.to_owned(),
+            what: what.to_owned(),
+            outcome: outcome.to_owned(),
+            whom: Pii::default(),
+            detail: None,
+        })
+        .await
     }
     async fn audit_log(&self, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
-        let ask = sqlx::query(sql::AUDIT_NEWEST).bind(limit);
-        ask.fetch_all(&self.readers).await.map_err(failure)?.iter().map(rows::audit).collect()
+        self.read_audit(&AuditFilter::default(), None, limit).await
     }
 }

@@ -146,10 +146,13 @@ pub(super) fn record(row: &SqliteRow) -> Result<CallRecord, StoreError> {
 
 pub(super) fn audit(row: &SqliteRow) -> Result<AuditLine, StoreError> {
     Ok(AuditLine {
-        at: WallTime(get(row, 0)?),
-        who: Pii::new(get::<String>(row, 1)?),
-        from: get(row, 2)?,
-        what: get(row, 3)?,
-        outcome: get(row, 4)?,
+        id: id(row, 0)?,
+        at: WallTime(get(row, 1)?),
+        who: Pii::new(get::<String>(row, 2)?),
+        from: get(row, 3)?,
+        what: get(row, 4)?,
+        outcome: get(row, 5)?,
+        whom: Pii::new(get::<String>(row, 6)?),
+        detail: get::<Option<String>>(row, 7)?.and_then(|text| serde_json::from_str(&text).ok()),
     })
 }

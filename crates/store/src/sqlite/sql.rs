@@ -148,7 +148,15 @@ pub(super) const CHANGES_PRUNE: &str = "DELETE FROM changes WHERE seq < (SELECT 
 
 // Audit.
 pub(super) const AUDIT_ADD: &str =
-    "INSERT INTO audit (at, who, source, what, outcome) VALUES (?, ?, ?, ?, ?) RETURNING id";
+    "INSERT INTO audit (at, who, source, what, outcome, whom, detail) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id";
 pub(super) const AUDIT_PRUNE: &str = "DELETE FROM audit WHERE id <= ?";
-pub(super) const AUDIT_NEWEST: &str =
-    "SELECT at, who, source, what, outcome FROM audit ORDER BY id DESC LIMIT ?";
+pub(super) const AUDIT_PAGE: &str = "SELECT id, at, who, source, what, outcome, whom, detail FROM audit
+    WHERE id < ?1
+      AND (?2 IS NULL OR who = ?2 COLLATE NOCASE OR whom = ?2 COLLATE NOCASE)
+      AND (?3 IS NULL OR what = ?3)
+      AND (?4 IS NULL OR outcome = ?4)
+      AND (?5 IS NULL OR at >= ?5)
+      AND (?6 IS NULL OR at < ?6)
+    ORDER BY id DESC LIMIT ?7";
+pub(super) const AUDIT_COUNTS: &str = "SELECT what, outcome, count(*) FROM audit WHERE at >= ?
+    GROUP BY what, outcome ORDER BY 3 DESC, 1, 2";

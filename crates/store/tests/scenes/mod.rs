@@ -1,8 +1,10 @@
 //! The scenes of the contract, generic over the store.
 
+mod audit;
 mod claims;
 mod rows;
 
+pub use audit::*;
 pub use claims::*;
 pub use rows::*;
 

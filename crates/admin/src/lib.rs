@@ -1,0 +1,1 @@
+//! HTTP for administrators, engineers and supervisors: who may do what, and what it does.
