@@ -8,6 +8,7 @@
 mod aor;
 mod binding;
 mod directory;
+mod email;
 mod end;
 mod flow;
 mod ids;
@@ -24,6 +25,7 @@ pub use binding::{Binding, Liveness};
 pub use directory::{
     Agent, CodecName, Codecs, Device, DirectoryChange, Ha1, Trunk, TrunkAddress, TrunkMatch, Typology,
 };
+pub use email::{EmailAddress, NotAnAddress};
 pub use end::EndReason;
 pub use flow::{BrowserAdmission, BrowserFlow, ConnectionId, Flow, FlowParseError, Transport, WhyClosed};
 pub use ids::{AgentId, CallId, DeviceId, Epoch, LoginId, StoreTicket, TrunkId};
