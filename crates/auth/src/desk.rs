@@ -1,6 +1,8 @@
 //! What a page asks without changing anything: what site this is, which phones there are, who I am.
 
 use crate::Core;
+use crate::entry::stage_answer;
+use crate::notices;
 use crate::refusal::{Reason, Refusal};
 use crate::state::{Auth, ended};
 use axum::Json;
@@ -9,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 use store::{Account, Store, WebSession};
-use terms::{Agent, DeviceId, Login, PhoneState, Place};
+use terms::{DeviceId, Login, PhoneState, Place};
 
 pub(crate) async fn site<S: Store, C: Core>(State(auth): State<Auth<S, C>>) -> Json<Value> {
     Json(json!({
@@ -41,18 +43,18 @@ pub(crate) async fn me<S: Store, C: Core>(
     State(auth): State<Auth<S, C>>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Refusal> {
-    let session = auth.session(&headers, Reason::NoSession).await?;
+    let session = auth.session_any(&headers, Reason::NoSession).await?;
     let account = account_of(&auth, &session).await?;
     auth.refresh().await?;
     let Some(login) = session.login else {
-        return Ok(Json(pending_answer(&auth, &account, &session.csrf).await));
+        return Ok(Json(stage_answer(&auth, &account, &session).await));
     };
     let Some(login) = auth.board().login(login).cloned() else {
         // It ended between the look at the session and the look at the board.
         let login = auth.store.ended_session(session.token_sha256).await?;
         return Err(login.map_or_else(|| Reason::NoSession.into(), |login| ended(&login)));
     };
-    Ok(Json(ready_answer(&auth, &account.agent, &login, &session.csrf).await))
+    Ok(Json(ready_answer(&auth, &account, &login, &session.csrf).await))
 }
 
 /// The agent behind a session; one that was removed or disabled since has none.
@@ -64,12 +66,14 @@ pub(crate) async fn account_of<S: Store, C: Core>(
     account.filter(|account| account.agent.enabled).ok_or_else(|| Reason::LoginExpired.into())
 }
 
-pub(crate) fn agent_json(agent: &Agent) -> Value {
+pub(crate) fn agent_json(account: &Account) -> Value {
+    let agent = &account.agent;
     json!({
         "name": agent.login_name,
         "display_name": agent.display_name,
         "extension": agent.extension,
         "typology": agent.typology,
+        "role": account.role,
     })
 }
 
@@ -108,7 +112,8 @@ pub(crate) async fn pending_answer<S: Store, C: Core>(
     json!({
         "state": if held.is_some() { "held" } else { "choose_phone" },
         "csrf": csrf,
-        "agent": agent_json(&account.agent),
+        "agent": agent_json(account),
+        "notices": notices::of(auth, account).await,
         "sentence": held.as_ref().map(|_| Reason::AlreadyLoggedIn.sentence()),
         "held": held,
         "last_phone": last,
@@ -128,11 +133,12 @@ fn place_word(place: Place) -> &'static str {
 /// The answer to somebody who sits.
 pub(crate) async fn ready_answer<S: Store, C: Core>(
     auth: &Auth<S, C>,
-    agent: &Agent,
+    account: &Account,
     login: &Login,
     csrf: &str,
 ) -> Value {
     let (activity, since) = auth.core.activity(login.agent).await;
+    let notices = notices::of(auth, account).await;
     let board = auth.board();
     let peer = board
         .activity(login.id)
@@ -150,7 +156,8 @@ pub(crate) async fn ready_answer<S: Store, C: Core>(
     json!({
         "state": "ready",
         "csrf": csrf,
-        "agent": agent_json(agent),
+        "agent": agent_json(account),
+        "notices": notices,
         "login": { "id": login.id, "epoch": login.epoch, "since": login.since, "place": place_word(login.place) },
         "phone": phone,
         "activity": { "activity": activity, "peer": peer, "since": since },

@@ -2,12 +2,14 @@
 
 mod board;
 mod desk;
+mod entry;
 mod events;
 mod follow;
 pub mod licence;
 mod limits;
 mod login;
 pub mod mail;
+mod notices;
 pub mod password;
 mod refusal;
 mod request;

@@ -1,10 +1,11 @@
 //! Sitting down and getting up: first the password, then the phone, at the end the way out.
 
 use crate::Core;
-use crate::desk::{account_of, held_json, pending_answer, ready_answer};
+use crate::desk::{account_of, held_json, ready_answer};
+use crate::entry::{self, with_cookie};
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::refusal::{Reason, Refusal};
-use crate::request::{self, random_token, set_cookie, sha256};
+use crate::request::{self, random_token, sha256};
 use crate::state::Auth;
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +17,7 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use store::{Account, Claim, Claimed, Decision, Store, Upgrade, WebSession};
 use terms::{Device, Epoch, Login, LoginEndReason, PhoneState, Place, Secret, Typology};
 
@@ -66,37 +67,7 @@ pub(crate) async fn credentials<S: Store, C: Core>(
         return Err(Reason::WrongCredentials.into());
     };
     auth.limits.right(&bucket, from);
-    auth.refresh().await?;
-    if let Some(answer) = already_in(&auth, &parts, &account).await? {
-        return Ok(Json(answer).into_response());
-    }
-    let (token, csrf) = random_token().zip(random_token()).ok_or(Reason::Busy)?;
-    let now = auth.now();
-    let session = WebSession {
-        token_sha256: sha256(&token),
-        agent: account.agent.id,
-        login: None,
-        csrf: csrf.expose().to_owned(),
-        created: now,
-        expires: now + auth.settings.pending,
-        seen: now,
-        from: from.to_string(),
-    };
-    auth.store.put_session(session.clone()).await?;
-    auth.audit(&account.agent.login_name, from, "login", "password_right").await;
-    if calls_in_browser(account.agent.typology) {
-        // No phone to choose: whoever sits nowhere yet sits down at once, and whoever does is asked (SPEC F1, C1).
-        match sit_down(&auth, &account, &session, &Seat::default(), from).await {
-            Ok((token, answer)) => return with_cookie(answer, &token, auth.settings.session_longest),
-            Err(refusal) if refusal.word() == Reason::AlreadyLoggedIn.word() => {}
-            Err(refusal) => {
-                auth.audit(&account.agent.login_name, from, "sit_down", refusal.word()).await;
-                return Err(refusal);
-            }
-        }
-    }
-    let answer = pending_answer(&auth, &account, csrf.expose()).await;
-    with_cookie(answer, &token, auth.settings.pending)
+    entry::enter(&auth, &parts, &account, "password_right").await
 }
 
 /// One hash for every question, whether the name exists or not, so that the time tells nothing (SPEC A2).
@@ -120,23 +91,6 @@ async fn check<S: Store, C: Core>(
     Ok(account)
 }
 
-/// A second tab of the browser where the same agent sits already: nothing to ask, nothing to change.
-async fn already_in<S: Store, C: Core>(
-    auth: &Auth<S, C>,
-    parts: &Parts,
-    account: &Account,
-) -> Result<Option<Value>, Refusal> {
-    let Ok(session) = auth.session(&parts.headers, Reason::NoSession).await else { return Ok(None) };
-    if session.agent != account.agent.id {
-        return Ok(None);
-    }
-    let login = session.login.and_then(|login| auth.board().login(login).cloned());
-    match login {
-        Some(login) => Ok(Some(ready_answer(auth, &account.agent, &login, &session.csrf).await)),
-        None => Ok(None),
-    }
-}
-
 #[derive(Default, Deserialize)]
 pub(crate) struct Seat {
     #[serde(default)]
@@ -145,7 +99,7 @@ pub(crate) struct Seat {
     take_over_epoch: Option<u64>,
 }
 
-fn calls_in_browser(typology: Typology) -> bool {
+pub(crate) fn calls_in_browser(typology: Typology) -> bool {
     matches!(typology, Typology::Webrtc | Typology::Phonebar)
 }
 
@@ -170,7 +124,7 @@ pub(crate) async fn device<S: Store, C: Core>(
     }
 }
 
-async fn sit_down<S: Store, C: Core>(
+pub(crate) async fn sit_down<S: Store, C: Core>(
     auth: &Auth<S, C>,
     account: &Account,
     session: &WebSession,
@@ -220,7 +174,7 @@ async fn sit_down<S: Store, C: Core>(
     }
     let outcome = if ended.is_some() { "granted_by_takeover" } else { "granted" };
     auth.audit(&account.agent.login_name, from, "sit_down", outcome).await;
-    Ok((token, ready_answer(auth, &account.agent, &login, csrf.expose()).await))
+    Ok((token, ready_answer(auth, account, &login, csrf.expose()).await))
 }
 
 /// Everything that can be said without touching a row. The claim decides again; this spares a probe and gives the better
@@ -297,7 +251,7 @@ pub(crate) async fn out<S: Store, C: Core>(
 ) -> Result<Response, Refusal> {
     let from = auth.client(&parts);
     let gone = || (StatusCode::NO_CONTENT, [(header::SET_COOKIE, request::clear_cookie())]).into_response();
-    let session = match auth.session_to_change(&parts.headers, Reason::NoSession).await {
+    let session = match auth.session_to_change_any(&parts.headers, Reason::NoSession).await {
         Ok(session) => session,
         Err(refusal) if matches!(refusal.word(), "no_session" | "login_ended") => return Ok(gone()),
         Err(refusal) => return Err(refusal),
@@ -319,9 +273,4 @@ pub(crate) async fn out<S: Store, C: Core>(
         }
     }
     Ok(gone())
-}
-
-fn with_cookie(answer: Value, token: &Secret, lives: Duration) -> Result<Response, Refusal> {
-    let cookie = set_cookie(token, lives).ok_or(Reason::Busy)?;
-    Ok(([(header::SET_COOKIE, cookie)], Json(answer)).into_response())
 }

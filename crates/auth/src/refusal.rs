@@ -31,6 +31,10 @@ reasons! {
     LoginExpired = "login_expired", UNAUTHORIZED, "Your login took too long or has expired. Please log in again.";
     /// The sentence is the login's own (`LoginEndReason::sentence`).
     LoginEnded = "login_ended", UNAUTHORIZED, "Your login has ended.";
+    SecondFactorRequired = "second_factor_required", FORBIDDEN, "Please enter your second factor first.";
+    PasswordChangeRequired = "password_change_required", FORBIDDEN, "Please change your password first.";
+    FactorEnrolmentRequired = "factor_enrolment_required", FORBIDDEN, "Please set up a second factor first.";
+    NotNow = "not_now", CONFLICT, "There is nothing to do here now. Please reload the page.";
     PhoneRequired = "phone_required", UNPROCESSABLE_ENTITY, "Please choose a phone.";
     PhoneUnknown = "phone_unknown", UNPROCESSABLE_ENTITY, "There is no such phone. Please choose another one.";
     PhoneUnreachable = "phone_unreachable", UNPROCESSABLE_ENTITY,

@@ -14,7 +14,7 @@ use http::request::Parts;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use store::{Store, WebSession};
+use store::{Stage, Store, WebSession};
 use terms::{Login, Pii, WallTime};
 use tokio::sync::{Notify, Semaphore};
 
@@ -179,6 +179,17 @@ impl<S: Store, C: Core> Inner<S, C> {
     /// The session of the cookie, or why there is none: `unknown` is said of a cookie that is none of ours any more; a login
     /// that was ended says so itself.
     pub(crate) async fn session(&self, headers: &HeaderMap, unknown: Reason) -> Result<WebSession, Refusal> {
+        let session = self.session_any(headers, unknown).await?;
+        in_at(&session, Stage::In)?;
+        Ok(session)
+    }
+
+    /// As `session`, wherever its owner is on the way in. Only for what every stage may do: ask where it is, and give up.
+    pub(crate) async fn session_any(
+        &self,
+        headers: &HeaderMap,
+        unknown: Reason,
+    ) -> Result<WebSession, Refusal> {
         let Some(token) = cookie(headers) else { return Err(Reason::NoSession.into()) };
         let now = self.now();
         if let Some(session) = self.store.session(token, now).await? {
@@ -202,7 +213,33 @@ impl<S: Store, C: Core> Inner<S, C> {
         headers: &HeaderMap,
         unknown: Reason,
     ) -> Result<WebSession, Refusal> {
-        let session = self.session(headers, unknown).await?;
+        let session = self.session_to_change_any(headers, unknown).await?;
+        in_at(&session, Stage::In)?;
+        Ok(session)
+    }
+
+    /// As `session_to_change`, for what belongs to one stage of the way in and is good for nothing else.
+    #[expect(dead_code, reason = "the stages that use it come with what they ask for")]
+    pub(crate) async fn session_to_change_at(
+        &self,
+        stage: Stage,
+        headers: &HeaderMap,
+    ) -> Result<WebSession, Refusal> {
+        let session = self.session_to_change_any(headers, Reason::LoginExpired).await?;
+        match session.stage == stage {
+            true => Ok(session),
+            false if session.stage == Stage::In => Err(Reason::NotNow.into()),
+            false => Err(stage_refusal(session.stage)),
+        }
+    }
+
+    /// As `session_any`, and the page must know the session's CSRF word.
+    pub(crate) async fn session_to_change_any(
+        &self,
+        headers: &HeaderMap,
+        unknown: Reason,
+    ) -> Result<WebSession, Refusal> {
+        let session = self.session_any(headers, unknown).await?;
         if let Err(refusal) = request::check_csrf(headers, &session.csrf) {
             // Of the browser that logged in; a page elsewhere that has its cookie is what this line is for.
             let source = session.from.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
@@ -228,6 +265,21 @@ impl<S: Store, C: Core> Inner<S, C> {
     pub(crate) fn client(&self, parts: &Parts) -> IpAddr {
         request::client(parts, self.proxies())
     }
+}
+
+fn in_at(session: &WebSession, stage: Stage) -> Result<(), Refusal> {
+    if session.stage == stage { Ok(()) } else { Err(stage_refusal(session.stage)) }
+}
+
+/// What has to be done first.
+fn stage_refusal(stage: Stage) -> Refusal {
+    match stage {
+        Stage::SecondFactor => Reason::SecondFactorRequired,
+        Stage::ChangePassword => Reason::PasswordChangeRequired,
+        Stage::EnrolFactor => Reason::FactorEnrolmentRequired,
+        Stage::In => Reason::NoSession,
+    }
+    .into()
 }
 
 /// What a late request of an ended login is told (SPEC C2).

@@ -6,7 +6,7 @@ use axum::body::Body;
 use http::header;
 use serde_json::json;
 use std::sync::atomic::Ordering;
-use store::Store;
+use store::{Accounts, Store};
 use terms::{Activity, StoreError, WallTime};
 use world::{Answer, Browser, ORIGIN, START, world};
 
@@ -21,7 +21,10 @@ async fn ann_shows_her_password_picks_a_phone_and_is_in() {
     assert_eq!(answer["state"], "choose_phone");
     assert_eq!(
         answer["agent"],
-        json!({ "name": "ann", "display_name": "ANN Example", "extension": "2001", "typology": "external" })
+        json!({
+            "name": "ann", "display_name": "ANN Example", "extension": "2001", "typology": "external",
+            "role": "agent",
+        })
     );
     assert_eq!(
         (&answer["held"], &answer["sentence"], &answer["last_phone"]),
@@ -455,6 +458,7 @@ async fn a_login_whose_sessions_ran_out_ends_but_not_in_a_call() {
         expires: WallTime(START + 1000),
         seen: WallTime(START),
         from: String::new(),
+        stage: store::Stage::In,
     };
     w.store.put_session(session).await.unwrap();
     let claim = store::Claim {
@@ -480,4 +484,40 @@ async fn a_login_whose_sessions_ran_out_ends_but_not_in_a_call() {
     assert_eq!(w.store.logins().await.unwrap(), []);
     let ended = w.store.ended_session([2; 32]).await.unwrap().unwrap().ended.unwrap();
     assert_eq!(ended.why, terms::LoginEndReason::Expired);
+}
+
+#[tokio::test]
+async fn whoever_has_a_handed_out_password_can_change_it_or_go_and_nothing_else() {
+    let w = world().await;
+    let kept = w.store.account("ann").await.unwrap().unwrap().password_hash.unwrap();
+    w.store.put_password(w.ann, kept, None, true).await.unwrap();
+    let (browser, answer) = w.shows_password("ann").await;
+    assert_eq!(answer["state"], "change_password");
+    assert_eq!(answer["login"], json!(null));
+    let me = w.get("/api/me", &browser).await.ok();
+    assert_eq!((&me.body["state"], &me.body["csrf"]), (&json!("change_password"), &answer["csrf"]));
+    for path in ["/api/phones", "/api/sip", "/api/events"] {
+        let answer = w.get(path, &browser).await;
+        assert_ne!(answer.status, 200, "{path}");
+    }
+    w.get("/api/phones", &browser).await.is(403, "password_change_required");
+    w.get("/api/sip", &browser).await.is(403, "password_change_required");
+    w.tries(&browser, "desk-17", None).await.is(403, "password_change_required");
+    w.post("/api/sip/take", &browser, json!({ "tab": "a" })).await.is(403, "password_change_required");
+    assert_eq!(w.store.logins().await.unwrap(), []);
+    let out = w.send(w.request("DELETE", "/api/login", &browser).body(Body::empty()).unwrap()).await;
+    assert_eq!(out.status, 204);
+    w.get("/api/me", &browser).await.is(401, "no_session");
+}
+
+#[tokio::test]
+async fn a_supervisor_need_not_sit_down_and_an_agent_has_five_minutes() {
+    let w = world().await;
+    w.store.set_role(w.ann, terms::Role::Supervisor).await.unwrap();
+    let (ann, answer) = w.shows_password("ann").await;
+    assert_eq!(answer["agent"]["role"], "supervisor");
+    let (ben, _) = w.shows_password("bob").await;
+    w.clock.fetch_add(6 * 60_000, Ordering::SeqCst);
+    w.get("/api/me", &ann).await.ok();
+    w.get("/api/me", &ben).await.is(401, "no_session");
 }

@@ -7,8 +7,8 @@ use daemon::core::wall_now;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
-use store::{NewAgent, Sqlite, Store};
-use terms::{Agent, Secret, Typology};
+use store::{NewAgent, Sqlite, Store, Way};
+use terms::{Agent, Role, Secret, Typology};
 
 pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> {
     let data = place::find(place)?.data_dir;
@@ -47,6 +47,9 @@ async fn add(store: &Sqlite, data: &Path, json: bool, a: AddAgent) -> anyhow::Re
         dids: a.did,
         outbound_number: a.outbound_number,
         password_hash: Some(hash(password).await?),
+        role: Role::Agent,
+        email: None,
+        way: Way::Local,
     };
     let ids = store.add_agents(vec![agent]).await?;
     place::tell_service(data);
@@ -190,6 +193,9 @@ async fn import(store: &Sqlite, data: &Path, json: bool, file: &Path) -> anyhow:
             dids: r.dids.split(';').map(str::trim).filter(|d| !d.is_empty()).map(str::to_owned).collect(),
             outbound_number: Some(r.outbound_number).filter(|n| !n.is_empty()),
             password_hash,
+            role: Role::Agent,
+            email: None,
+            way: Way::Local,
         })
         .collect();
     let without = agents.iter().filter(|a| a.password_hash.is_none()).count();

@@ -13,9 +13,36 @@ pub(crate) fn login_key(login_name: &str) -> String {
     login_name.to_lowercase()
 }
 
+/// How mail addresses are compared. Before the @ only the receiving server knows (RFC 5321 §2.4); nobody lives off it.
+pub(crate) fn email_key(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Longest mail address (RFC 5321 §4.5.3.1.3, less the brackets).
+const EMAIL_MAX: usize = 254;
+
+/// Only what could never be an address is refused here; whether somebody reads it no syntax tells.
+pub(crate) fn check_email(line: usize, email: &str) -> Result<(), AddError> {
+    let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"<>,;\"".contains(c);
+    let good = email.len() <= EMAIL_MAX
+        && email.chars().all(plain)
+        && email
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+    match good {
+        true => Ok(()),
+        false => Err(AddError::Invalid {
+            line,
+            field: "email",
+            sentence: format!("{email:?} cannot be a mail address."),
+        }),
+    }
+}
+
 pub(crate) fn check_agents(agents: &[NewAgent]) -> Result<(), AddError> {
     let mut names = HashMap::new();
     let mut extensions = HashMap::new();
+    let mut emails = HashMap::new();
     for (at, agent) in agents.iter().enumerate() {
         let line = at + 1;
         let invalid = |field, sentence: String| Err(AddError::Invalid { line, field, sentence });
@@ -36,6 +63,12 @@ pub(crate) fn check_agents(agents: &[NewAgent]) -> Result<(), AddError> {
         }
         if agent.outbound_number.as_deref().is_some_and(|number| !is_number(number)) {
             return invalid("outbound_number", "The outbound number must be digits.".into());
+        }
+        if let Some(email) = &agent.email {
+            check_email(line, email)?;
+            if let Some(first) = emails.insert(email_key(email), line) {
+                return Err(twice(line, "email", email, first));
+            }
         }
         if let Some(first) = names.insert(login_key(&agent.login_name), line) {
             return Err(twice(line, "login_name", &agent.login_name, first));
@@ -96,6 +129,7 @@ fn twice(line: usize, field: &'static str, value: &str, first: usize) -> AddErro
 pub(crate) fn taken(line: usize, field: &'static str, value: &str, by: &str) -> AddError {
     let sentence = match field {
         "extension" => format!("The extension {value} already belongs to {by}."),
+        "email" => format!("The mail address {value} already belongs to {by}."),
         "login_name" => format!("The login name {value} is already taken by {by}."),
         _ => format!("There is already a phone named {value}."),
     };

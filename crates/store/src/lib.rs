@@ -1,11 +1,13 @@
 //! What must survive a restart, as a few verbs over SQL, with an in-memory twin. One contract test holds for all.
 
+mod accounts;
 mod audit;
 mod input;
 mod memory;
 mod seal;
 mod sqlite;
 
+pub use accounts::{Account, Accounts, BlockReason, Blocked, Stage, Way};
 pub use audit::{AuditCount, AuditEntry, AuditFilter, AuditLine, AuditLog};
 pub use hotdesk::claim::{Claim, Decision};
 pub use memory::Memory;
@@ -14,7 +16,7 @@ pub use sqlite::Sqlite;
 
 use terms::{
     Agent, AgentId, Binding, CallId, CallRecord, Device, DeviceId, Ha1, Login, LoginEndReason, LoginId, Pii,
-    StoreError, StoreWrite, Typology, WallTime,
+    Role, StoreError, StoreWrite, Typology, WallTime,
 };
 
 /// Takeovers are counted within this many milliseconds before the claim (SPEC C9).
@@ -33,6 +35,10 @@ pub struct NewAgent {
     pub outbound_number: Option<String>,
     /// An argon2id hash in PHC form, made by `auth::password`; the store never sees a password.
     pub password_hash: Option<String>,
+    pub role: Role,
+    /// Where mail reaches the owner; no two accounts share one.
+    pub email: Option<String>,
+    pub way: Way,
 }
 
 #[derive(Clone, Debug)]
@@ -42,14 +48,6 @@ pub struct NewDevice {
     pub site: String,
     pub floor: String,
     pub ha1: Ha1,
-}
-
-/// What `auth` needs to check a password and keep a session.
-#[derive(Clone, Debug)]
-pub struct Account {
-    pub agent: Agent,
-    pub password_hash: Option<String>,
-    pub last_device: Option<DeviceId>,
 }
 
 /// A cookie's row; the token itself is stored only as SHA-256.
@@ -66,6 +64,8 @@ pub struct WebSession {
     /// Last used, as `touch_session` says; idle expiry is counted from here by whoever reads it.
     pub seen: WallTime,
     pub from: String,
+    /// How far its owner is on the way in; anything but `Stage::In` opens nothing but that stage.
+    pub stage: Stage,
 }
 
 /// A granted claim turns the pending session into a full one under a new token: an id that was known before the
@@ -122,7 +122,7 @@ pub struct Changes {
 }
 
 /// The verbs. `Sqlite` and `Memory` implement them, PostgreSQL will; all are `Send` so that any task may call.
-pub trait Store: AuditLog + Send + Sync + 'static {
+pub trait Store: Accounts + AuditLog + Send + Sync + 'static {
     /// Several writes in one commit (group commit); each gets its own outcome, in order.
     fn write(&self, batch: Vec<StoreWrite>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
 

@@ -2,8 +2,8 @@
 
 use crate::input;
 use crate::{
-    Account, AddError, AuditEntry, AuditLine, AuditLog, Changes, Claim, Claimed, Decision, NewAgent, NewDevice,
-    Store, TAKEOVER_WINDOW_MS, Upgrade, WebSession,
+    Account, AddError, AuditEntry, AuditLine, AuditLog, Changes, Claim, Claimed, Decision, NewAgent,
+    NewDevice, Stage, Store, TAKEOVER_WINDOW_MS, Upgrade, WebSession,
 };
 use hotdesk::claim::{Rows, decide};
 use std::collections::{BTreeMap, VecDeque};
@@ -24,7 +24,7 @@ pub(crate) struct Tables {
     last_agent: u64,
     last_device: u64,
     last_login: u64,
-    agents: BTreeMap<AgentId, Person>,
+    pub(crate) agents: BTreeMap<AgentId, Person>,
     devices: BTreeMap<DeviceId, Device>,
     logins: BTreeMap<LoginId, Login>,
     sessions: BTreeMap<[u8; 32], Session>,
@@ -40,10 +40,8 @@ pub(crate) struct Tables {
 /// Address of record, contact, instance, reg-id.
 type BindingKey = (Aor, String, Option<String>, u32);
 
-struct Person {
-    agent: Agent,
-    password_hash: Option<String>,
-    last_device: Option<DeviceId>,
+pub(crate) struct Person {
+    pub(crate) account: Account,
     last_epoch: Epoch,
 }
 
@@ -111,7 +109,7 @@ impl Tables {
     }
 
     fn claim(&mut self, claim: &Claim, session: Option<Upgrade>) -> Claimed {
-        let Some(person) = self.agents.get(&claim.agent).filter(|person| person.agent.enabled) else {
+        let Some(person) = self.agents.get(&claim.agent).filter(|person| person.account.agent.enabled) else {
             return Claimed::UnknownAgent;
         };
         let last_epoch = person.last_epoch;
@@ -142,7 +140,11 @@ impl Tables {
         if let Some(upgrade) = session {
             let usable = self.sessions.get(&upgrade.pending).is_some_and(|session| {
                 let row = &session.row;
-                !session.dead && row.login.is_none() && row.agent == claim.agent && row.expires > claim.at
+                !session.dead
+                    && row.stage == Stage::In
+                    && row.login.is_none()
+                    && row.agent == claim.agent
+                    && row.expires > claim.at
             });
             match self.sessions.remove(&upgrade.pending) {
                 Some(session) if usable => pending = Some((upgrade, session.row.from)),
@@ -176,12 +178,13 @@ impl Tables {
                 expires: upgrade.expires,
                 seen: claim.at,
                 from,
+                stage: Stage::In,
             };
             self.sessions.insert(row.token_sha256, Session { row, dead: false });
         }
         if let Some(person) = self.agents.get_mut(&claim.agent) {
             person.last_epoch = epoch;
-            person.last_device = device.or(person.last_device);
+            person.account.last_device = device.or(person.account.last_device);
         }
         Claimed::Granted { login, ended }
     }
@@ -190,7 +193,7 @@ impl Tables {
         let mut changes = Changes { seq: self.seq, ..Changes::default() };
         if seq == 0 || seq > self.seq {
             changes.full = true;
-            changes.agents = self.agents.values().map(|person| person.agent.clone()).collect();
+            changes.agents = self.agents.values().map(|person| person.account.agent.clone()).collect();
             changes.devices = self.devices.values().cloned().collect();
             changes.logins = self.logins.values().filter(|login| login.ended.is_none()).cloned().collect();
             return changes;
@@ -201,7 +204,7 @@ impl Tables {
         for thing in self.changes.iter().filter(|(_, changed)| **changed > seq).map(|(thing, _)| *thing) {
             match thing {
                 Thing::Agent(id) => match self.agents.get(&id) {
-                    Some(person) => changes.agents.push(person.agent.clone()),
+                    Some(person) => changes.agents.push(person.account.agent.clone()),
                     None => changes.agents_gone.push(id),
                 },
                 Thing::Device(id) => match self.devices.get(&id) {
@@ -212,6 +215,24 @@ impl Tables {
             }
         }
         changes
+    }
+}
+
+impl Memory {
+    pub(crate) fn swap_session(&self, old: [u8; 32], session: WebSession) -> Result<bool, StoreError> {
+        let mut tables = self.writable()?;
+        let usable = tables.sessions.get(&old).is_some_and(|s| !s.dead && s.row.login.is_none());
+        if usable {
+            tables.sessions.remove(&old);
+            tables.sessions.insert(session.token_sha256, Session { row: session, dead: false });
+        }
+        Ok(usable)
+    }
+
+    pub(crate) fn forget_pending(&self, agent: AgentId) -> Result<(), StoreError> {
+        let gone = |session: &Session| session.row.agent == agent && session.row.login.is_none();
+        self.writable()?.sessions.retain(|_, session| !gone(session));
+        Ok(())
     }
 }
 
@@ -250,15 +271,25 @@ impl Store for Memory {
         let mut tables = self.writable()?;
         let mut held = std::collections::HashMap::new();
         for person in tables.agents.values() {
-            held.insert(("login_name", input::login_key(&person.agent.login_name)), &person.agent.login_name);
-            held.insert(("extension", person.agent.extension.clone()), &person.agent.login_name);
+            held.insert(
+                ("login_name", input::login_key(&person.account.agent.login_name)),
+                &person.account.agent.login_name,
+            );
+            held.insert(
+                ("extension", person.account.agent.extension.clone()),
+                &person.account.agent.login_name,
+            );
+            if let Some(email) = &person.account.email {
+                held.insert(("email", input::email_key(email)), &person.account.agent.login_name);
+            }
         }
         for (at, agent) in agents.iter().enumerate() {
             let fields = [
                 ("login_name", input::login_key(&agent.login_name), &agent.login_name),
                 ("extension", agent.extension.clone(), &agent.extension),
             ];
-            for (field, key, value) in fields {
+            let email = agent.email.as_ref().map(|email| ("email", input::email_key(email), email));
+            for (field, key, value) in fields.into_iter().chain(email) {
                 if let Some(by) = held.get(&(field, key)) {
                     return Err(input::taken(at + 1, field, value, by));
                 }
@@ -279,8 +310,18 @@ impl Store for Memory {
                 outbound_number: new.outbound_number,
                 enabled: true,
             };
-            let password_hash = new.password_hash;
-            let person = Person { agent, password_hash, last_device: None, last_epoch: Epoch(0) };
+            let account = Account {
+                agent,
+                password_hash: new.password_hash,
+                last_device: None,
+                role: new.role,
+                email: new.email,
+                way: new.way,
+                password_at: None,
+                must_change: false,
+                blocked: None,
+            };
+            let person = Person { account, last_epoch: Epoch(0) };
             tables.agents.insert(id, person);
             tables.touch(Thing::Agent(id));
             ids.push(id);
@@ -342,7 +383,7 @@ impl Store for Memory {
         let Some(person) = tables.agents.get_mut(&id) else {
             return Err(StoreError::Failed(format!("there is no agent {id}")));
         };
-        person.agent.enabled = enabled;
+        person.account.agent.enabled = enabled;
         tables.touch(Thing::Agent(id));
         if enabled {
             return Ok(None);
@@ -377,14 +418,14 @@ impl Store for Memory {
 
     async fn set_password(&self, id: AgentId, hash: String) -> Result<(), StoreError> {
         match self.writable()?.agents.get_mut(&id) {
-            Some(person) => person.password_hash = Some(hash),
+            Some(person) => person.account.password_hash = Some(hash),
             None => return Err(StoreError::Failed(format!("there is no agent {id}"))),
         }
         Ok(())
     }
 
     async fn agents(&self) -> Result<Vec<Agent>, StoreError> {
-        Ok(self.tables().agents.values().map(|person| person.agent.clone()).collect())
+        Ok(self.tables().agents.values().map(|person| person.account.agent.clone()).collect())
     }
 
     async fn devices(&self) -> Result<Vec<Device>, StoreError> {
@@ -394,7 +435,8 @@ impl Store for Memory {
     async fn account(&self, login_name: &str) -> Result<Option<Account>, StoreError> {
         let key = input::login_key(login_name);
         let tables = self.tables();
-        let person = tables.agents.values().find(|person| input::login_key(&person.agent.login_name) == key);
+        let person =
+            tables.agents.values().find(|person| input::login_key(&person.account.agent.login_name) == key);
         Ok(person.map(account))
     }
 
@@ -531,9 +573,5 @@ impl Store for Memory {
 }
 
 fn account(person: &Person) -> Account {
-    Account {
-        agent: person.agent.clone(),
-        password_hash: person.password_hash.clone(),
-        last_device: person.last_device,
-    }
+    person.account.clone()
 }

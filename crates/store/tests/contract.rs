@@ -40,6 +40,8 @@ stores! {
     changes_are_told_once_in_full_and_then_one_by_one
     the_audit_log_keeps_its_order
     the_audit_log_is_filtered_and_paged_backwards
+    an_account_keeps_what_was_said_of_it_and_shares_no_address
+    a_stage_is_passed_once_and_under_another_token
     many_tasks_claim_at_once_and_nobody_sits_twice
 }
 

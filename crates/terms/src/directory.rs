@@ -17,6 +17,19 @@ pub enum Typology {
     Phonebar,
 }
 
+/// What a person may do beside taking calls. Which rights that means is configured.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    #[default]
+    Agent,
+    /// Looks after the people of a shift.
+    Supervisor,
+    /// Looks after phones.
+    Engineer,
+    Administrator,
+}
+
 /// A person with a login name and an extension. The password lives with `auth`, not here.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Agent {

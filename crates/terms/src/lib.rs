@@ -23,7 +23,7 @@ mod time;
 pub use aor::Aor;
 pub use binding::{Binding, Liveness};
 pub use directory::{
-    Agent, CodecName, Codecs, Device, DirectoryChange, Ha1, Trunk, TrunkAddress, TrunkMatch, Typology,
+    Agent, CodecName, Codecs, Device, DirectoryChange, Ha1, Role, Trunk, TrunkAddress, TrunkMatch, Typology,
 };
 pub use email::{EmailAddress, NotAnAddress};
 pub use end::EndReason;

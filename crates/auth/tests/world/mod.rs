@@ -99,6 +99,9 @@ fn person(name: &str, extension: &str, typology: Typology) -> NewAgent {
         dids: vec![],
         outbound_number: None,
         password_hash: (name != "nopass").then(hashed),
+        role: terms::Role::Agent,
+        email: None,
+        way: store::Way::Local,
     }
 }
 

@@ -112,6 +112,9 @@ fn populate(data: &std::path::Path, domain: &str, phones: usize, agents: usize) 
             dids: Vec::new(),
             outbound_number: None,
             password_hash: None,
+            role: terms::Role::Agent,
+            email: None,
+            way: store::Way::Local,
         };
         let ids: Vec<AgentId> = store.add_agents((0..agents).map(agent).collect()).await?;
         for (agent, device) in ids.into_iter().zip(devices) {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use store::{NewAgent, Sqlite, Store};
-use terms::{Secret, Typology};
+use store::{NewAgent, Sqlite, Store, Way};
+use terms::{Role, Secret, Typology};
 
 pub struct People {
     pub agents: Vec<DevAgent>,
@@ -80,6 +80,9 @@ pub async fn settle(store: &Sqlite, config: &Config) -> anyhow::Result<People> {
             dids: vec![format!("+4969{extension}")],
             outbound_number: Some(format!("+4969{extension}")),
             password_hash: Some(agents::hash(password).await?),
+            role: Role::Agent,
+            email: None,
+            way: Way::Local,
         });
     }
     let mut devices = Vec::new();

@@ -1,7 +1,7 @@
 //! Who sits where: granted and taken here and nowhere else, each time in one transaction.
 
 use super::{Sqlite, db, failure, rows, sql};
-use crate::{Claim, Claimed, Decision, TAKEOVER_WINDOW_MS, Upgrade};
+use crate::{Claim, Claimed, Decision, Stage, TAKEOVER_WINDOW_MS, Upgrade};
 use hotdesk::claim::{Rows, decide};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -107,6 +107,7 @@ async fn attempt(
             .bind(session.expires.0)
             .bind(claim.at.0)
             .bind(source)
+            .bind(rows::spelled(&Stage::In))
             .execute(&mut *connection)
             .await?;
     }

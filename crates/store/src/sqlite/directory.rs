@@ -22,13 +22,15 @@ impl Sqlite {
                 "login_name": agent.login_name, "key": key, "display_name": agent.display_name,
                 "extension": agent.extension, "typology": rows::spelled(&agent.typology),
                 "dids": json!(agent.dids).to_string(), "outbound_number": agent.outbound_number,
-                "password_hash": agent.password_hash,
+                "password_hash": agent.password_hash, "role": rows::spelled(&agent.role), "email": agent.email,
+                "email_key": agent.email.as_deref().map(input::email_key), "way": rows::spelled(&agent.way),
             })
         });
         let list = serde_json::Value::Array(list.collect()).to_string();
         let mut writer = self.begin().await?;
         let taken = |at: usize, field: &str, by: &str| match field {
             "login_name" => input::taken(at + 1, "login_name", &agents[at].login_name, by),
+            "email" => input::taken(at + 1, "email", agents[at].email.as_deref().unwrap_or_default(), by),
             _ => input::taken(at + 1, "extension", &agents[at].extension, by),
         };
         let added = add(&mut writer.connection, sql::AGENTS_TAKEN, sql::AGENTS_ADD, &list, taken).await;

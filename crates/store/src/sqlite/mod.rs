@@ -4,15 +4,15 @@ mod audit;
 mod binding_log;
 mod claim;
 mod directory;
-mod rows;
+pub(crate) mod rows;
 mod sessions;
-mod sql;
+pub(crate) mod sql;
 mod write;
 
 use crate::seal::Sealer;
 use crate::{
-    Account, AddError, AuditEntry, AuditFilter, AuditLine, AuditLog, Changes, Claim, Claimed, NewAgent, NewDevice, SealingKey, Store, Upgrade,
-    WebSession,
+    Account, AddError, AuditEntry, AuditFilter, AuditLine, AuditLog, Changes, Claim, Claimed, NewAgent,
+    NewDevice, SealingKey, Store, Upgrade, WebSession,
 };
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -40,14 +40,14 @@ const STATEMENTS: usize = 128;
 /// The store in one SQLite file.
 pub struct Sqlite {
     writer: Mutex<Writer>,
-    readers: SqlitePool,
-    sealer: Sealer,
+    pub(crate) readers: SqlitePool,
+    pub(crate) sealer: Sealer,
 }
 
 /// The one connection that writes. Whoever holds it either finishes its transaction or leaves `open` behind, which the
 /// next holder rolls back: a request that is dropped half-way (its browser went away) leaves nothing half done.
-struct Writer {
-    connection: SqliteConnection,
+pub(crate) struct Writer {
+    pub(crate) connection: SqliteConnection,
     open: bool,
     /// Bytes the log of bindings has grown to since it was folded last.
     log_bytes: usize,
@@ -94,7 +94,7 @@ impl Sqlite {
         let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut writer.connection).await;
     }
 
-    async fn begin(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
         let mut writer = self.writer.lock().await;
         writer.begin().await?;
         Ok(writer)
@@ -112,7 +112,7 @@ impl Writer {
     }
 
     /// Commits on `Ok`, rolls back on `Err`; a failed commit is an error too.
-    async fn finish<T, E: From<StoreError>>(&mut self, outcome: Result<T, E>) -> Result<T, E> {
+    pub(crate) async fn finish<T, E: From<StoreError>>(&mut self, outcome: Result<T, E>) -> Result<T, E> {
         if outcome.is_ok()
             && let Err(error) = sqlx::query(sql::COMMIT).execute(&mut self.connection).await
         {
@@ -175,7 +175,7 @@ fn no_chance() -> StoreError {
 const SQLITE_BUSY: u32 = 5;
 const SQLITE_LOCKED: u32 = 6;
 
-fn failure(error: sqlx::Error) -> StoreError {
+pub(crate) fn failure(error: sqlx::Error) -> StoreError {
     let busy = match &error {
         // The low byte of an extended code is the primary one.
         sqlx::Error::Database(inner) => inner
@@ -189,7 +189,7 @@ fn failure(error: sqlx::Error) -> StoreError {
 }
 
 /// Row ids are positive and far below 2^63; call ids use all bits and are only ever compared for equality.
-fn db(id: u64) -> i64 {
+pub(crate) fn db(id: u64) -> i64 {
     id as i64
 }
 

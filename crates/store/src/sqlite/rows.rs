@@ -2,7 +2,7 @@
 
 use super::failure;
 use crate::seal::Sealer;
-use crate::{Account, AuditLine, WebSession};
+use crate::{Account, AuditLine, BlockReason, Blocked, WebSession};
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -30,7 +30,7 @@ fn maybe_id(row: &SqliteRow, column: usize) -> Result<Option<u64>, StoreError> {
     Ok(get::<Option<i64>>(row, column)?.map(|id| id as u64))
 }
 
-pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, column: usize) -> Result<T, StoreError> {
+pub(crate) fn json<T: DeserializeOwned>(row: &SqliteRow, column: usize) -> Result<T, StoreError> {
     serde_json::from_str(get(row, column)?).map_err(|error| broken(&error.to_string()))
 }
 
@@ -41,14 +41,14 @@ fn word<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
 }
 
 /// The other way round.
-pub(super) fn spelled<T: serde::Serialize>(value: &T) -> String {
+pub(crate) fn spelled<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(text)) => text,
         other => unreachable!("only unit variants are spelled, not {other:?}"),
     }
 }
 
-pub(super) fn agent(row: &SqliteRow) -> Result<Agent, StoreError> {
+pub(crate) fn agent(row: &SqliteRow) -> Result<Agent, StoreError> {
     Ok(Agent {
         id: AgentId(id(row, 0)?),
         login_name: get(row, 1)?,
@@ -61,15 +61,28 @@ pub(super) fn agent(row: &SqliteRow) -> Result<Agent, StoreError> {
     })
 }
 
-pub(super) fn account(row: &SqliteRow) -> Result<Account, StoreError> {
+pub(crate) fn account(row: &SqliteRow) -> Result<Account, StoreError> {
     Ok(Account {
         agent: agent(row)?,
         password_hash: get(row, 8)?,
         last_device: maybe_id(row, 9)?.map(DeviceId),
+        role: word(get(row, 10)?)?,
+        email: get(row, 11)?,
+        way: word(get(row, 12)?)?,
+        password_at: get::<Option<i64>>(row, 13)?.map(WallTime),
+        must_change: get(row, 14)?,
+        blocked: blocked(row)?,
     })
 }
 
-pub(super) fn device(row: &SqliteRow, sealer: &Sealer) -> Result<Device, StoreError> {
+fn blocked(row: &SqliteRow) -> Result<Option<Blocked>, StoreError> {
+    let Some(since) = get::<Option<i64>>(row, 15)?.map(WallTime) else { return Ok(None) };
+    let until = get::<Option<i64>>(row, 16)?.map(WallTime);
+    let why = get::<Option<&str>>(row, 17)?.map_or(Ok(BlockReason::Administrator), word)?;
+    Ok(Some(Blocked { since, until, why }))
+}
+
+pub(crate) fn device(row: &SqliteRow, sealer: &Sealer) -> Result<Device, StoreError> {
     let name: String = get(row, 1)?;
     let ha1 = sealer
         .open_ha1(&name, get(row, 5)?)
@@ -85,7 +98,7 @@ pub(super) fn device(row: &SqliteRow, sealer: &Sealer) -> Result<Device, StoreEr
     })
 }
 
-pub(super) fn login(row: &SqliteRow) -> Result<Login, StoreError> {
+pub(crate) fn login(row: &SqliteRow) -> Result<Login, StoreError> {
     let ended = match get::<Option<i64>>(row, 6)? {
         None => None,
         Some(at) => Some(LoginEnd { at: WallTime(at), why: word(get(row, 7)?)?, from: get(row, 8)? }),
@@ -101,7 +114,7 @@ pub(super) fn login(row: &SqliteRow) -> Result<Login, StoreError> {
     })
 }
 
-pub(super) fn session(row: &SqliteRow) -> Result<WebSession, StoreError> {
+pub(crate) fn session(row: &SqliteRow) -> Result<WebSession, StoreError> {
     let token: &[u8] = get(row, 0)?;
     Ok(WebSession {
         token_sha256: token.try_into().map_err(|_| broken("a token of another length"))?,
@@ -112,10 +125,11 @@ pub(super) fn session(row: &SqliteRow) -> Result<WebSession, StoreError> {
         expires: WallTime(get(row, 5)?),
         seen: WallTime(get(row, 6)?),
         from: get(row, 7)?,
+        stage: word(get(row, 8)?)?,
     })
 }
 
-pub(super) fn record(row: &SqliteRow) -> Result<CallRecord, StoreError> {
+pub(crate) fn record(row: &SqliteRow) -> Result<CallRecord, StoreError> {
     let end = match get::<Option<&str>>(row, 16)? {
         None => None,
         Some(code) => Some(EndReason::from_code(code).ok_or_else(|| broken(code))?),
@@ -144,7 +158,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<CallRecord, StoreError> {
     })
 }
 
-pub(super) fn audit(row: &SqliteRow) -> Result<AuditLine, StoreError> {
+pub(crate) fn audit(row: &SqliteRow) -> Result<AuditLine, StoreError> {
     Ok(AuditLine {
         id: id(row, 0)?,
         at: WallTime(get(row, 1)?),

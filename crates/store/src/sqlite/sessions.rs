@@ -1,6 +1,6 @@
 //! Web sessions: what a cookie stands for.
 
-use super::{Sqlite, db, failure, sql};
+use super::{Sqlite, db, failure, rows, sql};
 use crate::WebSession;
 use sqlx::sqlite::SqliteConnection;
 use terms::StoreError;
@@ -11,6 +11,25 @@ impl Sqlite {
         let outcome = put(&mut writer.connection, &session).await;
         writer.finish(outcome).await
     }
+
+    pub(crate) async fn swap_session(&self, old: [u8; 32], session: WebSession) -> Result<bool, StoreError> {
+        let mut writer = self.begin().await?;
+        let outcome = swap(&mut writer.connection, old, &session).await;
+        writer.finish(outcome).await
+    }
+}
+
+async fn swap(
+    connection: &mut SqliteConnection,
+    old: [u8; 32],
+    session: &WebSession,
+) -> Result<bool, StoreError> {
+    let out = sqlx::query(sql::SESSION_SWAP_OUT).bind(old.to_vec());
+    if out.execute(&mut *connection).await.map_err(failure)?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    put(connection, session).await?;
+    Ok(true)
 }
 
 async fn put(connection: &mut SqliteConnection, session: &WebSession) -> Result<(), StoreError> {
@@ -29,6 +48,7 @@ async fn put(connection: &mut SqliteConnection, session: &WebSession) -> Result<
         .bind(session.expires.0)
         .bind(session.seen.0)
         .bind(&session.from)
+        .bind(rows::spelled(&session.stage))
         .execute(connection)
         .await
         .map_err(failure)?;

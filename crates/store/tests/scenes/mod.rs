@@ -1,17 +1,21 @@
 //! The scenes of the contract, generic over the store.
 
+mod accounts;
 mod audit;
 mod claims;
 mod rows;
 
+pub use accounts::*;
 pub use audit::*;
 pub use claims::*;
 pub use rows::*;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use store::{Claim, Claimed, NewAgent, NewDevice, SealingKey, Sqlite, Store, Upgrade, WebSession};
-use terms::{AgentId, Aor, Binding, DeviceId, Epoch, Flow, Ha1, Login, Place, Typology, WallTime};
+use store::{
+    Claim, Claimed, NewAgent, NewDevice, SealingKey, Sqlite, Stage, Store, Upgrade, Way, WebSession,
+};
+use terms::{AgentId, Aor, Binding, DeviceId, Epoch, Flow, Ha1, Login, Place, Role, Typology, WallTime};
 
 /// A store and shorthand for what scenes do with it.
 pub struct Kit<S> {
@@ -55,6 +59,9 @@ pub fn person(login_name: &str, extension: &str) -> NewAgent {
         dids: vec!["+4969100".into()],
         outbound_number: None,
         password_hash: Some("$argon2id$…".into()),
+        role: Role::Agent,
+        email: None,
+        way: Way::Local,
     }
 }
 
@@ -108,6 +115,7 @@ impl<S: Store> Kit<S> {
             expires: WallTime(at + 300_000),
             seen: WallTime(at),
             from: "192.0.2.44".into(),
+            stage: Stage::In,
         };
         self.store.put_session(session).await.unwrap();
     }
