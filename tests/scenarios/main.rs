@@ -12,6 +12,7 @@ mod hold;
 mod login;
 mod no_answer;
 mod phone_dies_in_call;
+mod phone_unreachable;
 mod reboot;
 mod register;
 mod restart;

@@ -242,6 +242,20 @@ impl Board {
             false,
             json!({ "type": word, "phone": phone, "since": since, "sentence": sentence }),
         );
+        let mut body = self.presence(id).unwrap_or_else(|| json!({}));
+        body["type"] = "presence".into();
+        self.tell(Some(login), false, body);
+    }
+
+    /// Whether calls can ring for whoever sits at this phone, why not, and since when.
+    pub(crate) fn presence(&self, id: DeviceId) -> Option<serde_json::Value> {
+        let (state, since) = self.phones.get(&id).copied()?;
+        // Whoever sat down after the phone came up is ready since then.
+        let seated = self.login_at(id).map(|login| login.since);
+        Some(match is_lost(state) {
+            true => json!({ "state": "not_ready", "reason": "phone_unreachable", "since": since }),
+            false => json!({ "state": "ready", "reason": null, "since": seated.map_or(since, |at| at.max(since)) }),
+        })
     }
 
     pub(crate) fn activity(&self, login: LoginId) -> Option<&(Activity, Option<String>, WallTime)> {

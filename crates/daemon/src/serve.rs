@@ -249,6 +249,7 @@ fn gateway_config(config: &Config, sockets: &Sockets) -> anyhow::Result<GatewayC
         digest_no_md5: config.security.digest_no_md5,
         phone_srtp: config.phones.srtp,
         phone_codecs: config.phones.codecs,
+        watch_every: config.phones.watch_every,
     })
 }
 

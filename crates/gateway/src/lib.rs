@@ -27,6 +27,7 @@ pub mod plan;
 mod register;
 mod store;
 mod transfer;
+mod watch;
 
 pub use browser::BrowserSeat;
 pub use directory::{Directory, Phone};
@@ -136,6 +137,8 @@ pub struct GatewayConfig {
     pub phone_srtp: Srtp,
     /// What desk phones may be offered, preferred first; empty: everything.
     pub phone_codecs: Codecs,
+    /// How often a phone where somebody sits is asked whether it is there (OPTIONS); zero: never.
+    pub watch_every: Duration,
     /// By which pages prove their login; the same as whoever hands out tickets has.
     pub pass_key: PassKey,
 }
@@ -203,6 +206,7 @@ pub struct Gateway {
     auth: auth::Auth,
     browsers: browser::Browsers,
     phones: phones::Phones,
+    watches: watch::Watches,
     store: store::Store,
     queued: register::Queued,
     /// Streams towards trunks by their address, and whether the connection was asked for yet.
@@ -248,6 +252,7 @@ impl Gateway {
             auth: auth::Auth::new(&config),
             browsers: browser::Browsers::default(),
             phones: phones::Phones::default(),
+            watches: watch::Watches::default(),
             store: store::Store::default(),
             queued: register::Queued::default(),
             trunk_flows: AHashMap::new(),
@@ -263,7 +268,10 @@ impl Gateway {
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         match input {
             Input::Timeout => self.timeout(now),
-            Input::FlowOpened { flow, browser } => self.flow_opened(flow, browser),
+            Input::FlowOpened { flow, browser } => {
+                self.watches.opened(flow);
+                self.flow_opened(flow, browser);
+            }
             Input::FlowClosed { flow, .. } => self.flow_closed(now, flow),
             Input::Received { flow, bytes } => self.received(now, flow, bytes),
             Input::Media(MediaEvent::Quality { call, leg, quality }) => self.quality(call, leg, quality),
@@ -288,6 +296,7 @@ impl Gateway {
             self.registrar.deadline(),
             self.calls.deadline(),
             self.phones.deadline(),
+            self.watches.deadline(),
             self.store.deadline(),
         ];
         parts.into_iter().flatten().min()
@@ -349,6 +358,7 @@ impl Gateway {
         self.calls.timeout(now, &mut self.ua, &mut self.acts);
         self.expire_bindings(now);
         self.probes_timeout(now);
+        self.watch_timeout(now);
         self.store_timeout(now);
     }
 
@@ -394,6 +404,7 @@ impl Gateway {
     }
 
     fn flow_closed(&mut self, now: Now, flow: Flow) {
+        self.watches.closed(flow);
         if self.trunk_flows.get(&flow.peer).is_some_and(|(known, _)| *known == flow) {
             self.trunk_flows.remove(&flow.peer);
         }

@@ -17,6 +17,7 @@ impl Gateway {
                 self.left(now, &left);
                 if let Some(device) = login.place.device() {
                     self.seat_changed(device, login.since);
+                    self.watch_begins(now, &login);
                 }
             }
             Reaction::Left { left } => self.left(now, &left),
@@ -48,10 +49,16 @@ impl Gateway {
         });
         let reason = match end.why {
             LoginEndReason::TakenOver => EndReason::LoggedOutElsewhere,
-            LoginEndReason::LoggedOut | LoginEndReason::Expired => EndReason::LoggedOut,
+            LoginEndReason::LoggedOut
+            | LoginEndReason::Expired
+            | LoginEndReason::Idle
+            | LoginEndReason::TooLong
+            | LoginEndReason::ShiftEnd => EndReason::LoggedOut,
             LoginEndReason::ReleasedByAdministrator
             | LoginEndReason::PhoneFreed
             | LoginEndReason::SiteLogout
+            // What a stranger began is nobody's wish to go on with.
+            | LoginEndReason::Disowned
             | LoginEndReason::AgentRemoved
             | LoginEndReason::PhoneRemoved => EndReason::ReleasedByAdministrator,
         };

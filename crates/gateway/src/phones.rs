@@ -1,7 +1,7 @@
 //! How each phone stands, who is told when that changes, and the question by which we find out: OPTIONS.
 
 use crate::{Gateway, PhoneStatus};
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use sip::ua::{ClientKey, Parties, Target};
 use sip::{Draft, Method};
 use std::collections::VecDeque;
@@ -24,6 +24,8 @@ pub(crate) struct Phones {
     asked: AHashMap<Contact, Asked>,
     /// When each open question counts as answered by silence; all wait equally long, so the oldest is first.
     due: VecDeque<(Instant, Contact)>,
+    /// Phones that answered such a question once.
+    speaks: AHashSet<DeviceId>,
 }
 
 /// An open question: the OPTIONS that asks it, or none where only time does; and when silence is the answer.
@@ -31,6 +33,17 @@ pub(crate) struct Phones {
 struct Asked {
     key: Option<ClientKey>,
     until: Instant,
+    why: Why,
+}
+
+/// Why a phone is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Somebody wants it now, or found nobody there: silence is an answer.
+    Wanted,
+    /// Somebody sits there. Silence is an answer from those only that have answered before: a phone that was never taught
+    /// OPTIONS is not dead.
+    Watched,
 }
 
 /// A contact of an address of record that was asked whether it is there, or that lost its connection.
@@ -46,6 +59,7 @@ impl Phones {
     }
     pub(crate) fn forget(&mut self, device: DeviceId) {
         self.states.remove(&device);
+        self.speaks.remove(&device);
     }
 }
 
@@ -93,7 +107,7 @@ impl Gateway {
         self.registrar.restore(now, binding);
         if stream {
             // Its connection died with the process; the phone has a moment to come back by itself.
-            self.wait_for(now, contact, None, RECONNECT_WAIT);
+            self.wait_for(now, contact, None, RECONNECT_WAIT, Why::Wanted);
         }
         self.phone_changed(now, &aor);
     }
@@ -114,7 +128,7 @@ impl Gateway {
         let contacts = self.registrar.contacts(now, aor);
         for (binding, _) in contacts.into_iter().filter(|(binding, _)| binding.flow == flow) {
             let contact = Contact { aor: aor.clone(), uri: binding.contact };
-            self.wait_for(now, contact, None, RECONNECT_WAIT);
+            self.wait_for(now, contact, None, RECONNECT_WAIT, Why::Wanted);
         }
         self.phone_changed(now, aor);
     }
@@ -124,7 +138,7 @@ impl Gateway {
         let Some(phone) = self.directory.phone(device) else { return };
         let aor = phone.aor.clone();
         for (binding, _) in self.registrar.contacts(now, &aor) {
-            self.ask(now, &binding);
+            self.ask(now, &binding, Why::Wanted);
         }
     }
 
@@ -134,12 +148,19 @@ impl Gateway {
         let Some((binding, Liveness::Live)) = found else { return };
         self.registrar.set_liveness(aor, uri, Liveness::Suspect);
         self.phone_changed(now, aor);
-        self.ask(now, &binding);
+        self.ask(now, &binding, Why::Wanted);
     }
 
-    fn ask(&mut self, now: Now, binding: &Binding) {
+    /// One OPTIONS to this contact; who was asked already is not asked twice at once.
+    pub(crate) fn ask(&mut self, now: Now, binding: &Binding, why: Why) {
         let contact = Contact { aor: binding.aor.clone(), uri: binding.contact.clone() };
-        if self.phones.asked.contains_key(&contact) || self.phones.asked.len() >= PROBES_MAX {
+        if let Some(open) = self.phones.asked.get_mut(&contact) {
+            if why == Why::Wanted {
+                open.why = why;
+            }
+            return;
+        }
+        if self.phones.asked.len() >= PROBES_MAX {
             return;
         }
         let target = Target { flow: binding.flow, uri: binding.contact.clone(), route: binding.path.clone() };
@@ -152,11 +173,11 @@ impl Gateway {
         };
         let draft = Draft::request(Method::Options).header("Accept", "application/sdp");
         if let Ok(key) = self.ua.request(now, target, parties, draft) {
-            self.wait_for(now, contact, Some(key), PROBE_WAIT);
+            self.wait_for(now, contact, Some(key), PROBE_WAIT, why);
         }
     }
 
-    fn wait_for(&mut self, now: Now, contact: Contact, key: Option<ClientKey>, wait: Duration) {
+    fn wait_for(&mut self, now: Now, contact: Contact, key: Option<ClientKey>, wait: Duration, why: Why) {
         if self.phones.asked.len() >= PROBES_MAX {
             return;
         }
@@ -164,7 +185,7 @@ impl Gateway {
             self.phones.probes.insert(key, contact.clone());
         }
         let until = now.instant + wait;
-        self.phones.asked.insert(contact.clone(), Asked { key, until });
+        self.phones.asked.insert(contact.clone(), Asked { key, until, why });
         self.phones.due.push_back((until, contact));
     }
 
@@ -174,6 +195,9 @@ impl Gateway {
         }
         if let Some(contact) = self.phones.probes.remove(&key) {
             self.phones.asked.remove(&contact);
+            if let Some(device) = self.directory.device_of(&contact.aor) {
+                self.phones.speaks.insert(device);
+            }
             // Any word at all says that somebody is there.
             self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Live);
             self.phone_changed(now, &contact.aor);
@@ -183,12 +207,22 @@ impl Gateway {
     pub(crate) fn probe_unanswered(&mut self, now: Now, key: ClientKey) {
         let Some(contact) = self.phones.probes.remove(&key) else { return };
         // Decided by time already, or the phone registered meanwhile, which answers the question.
-        if self.phones.asked.get(&contact).is_none_or(|asked| asked.key != Some(key)) {
+        let Some(asked) = self.phones.asked.get(&contact).copied().filter(|asked| asked.key == Some(key))
+        else {
             return;
-        }
+        };
         self.phones.asked.remove(&contact);
-        self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Unreachable);
+        self.silent(&contact, asked.why);
         self.phone_changed(now, &contact.aor);
+    }
+
+    /// Nothing came back.
+    fn silent(&mut self, contact: &Contact, why: Why) {
+        let speaks =
+            || self.directory.device_of(&contact.aor).is_some_and(|id| self.phones.speaks.contains(&id));
+        if why == Why::Wanted || speaks() {
+            self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Unreachable);
+        }
     }
 
     /// The phone registered: whatever was asked about these contacts is answered.
@@ -213,7 +247,7 @@ impl Gateway {
             let Some(asked) = self.phones.asked.remove(&contact) else { continue };
             match asked.key {
                 // The transaction goes on; a late answer still brings the phone back.
-                Some(_) => self.registrar.set_liveness(&contact.aor, &contact.uri, Liveness::Unreachable),
+                Some(_) => self.silent(&contact, asked.why),
                 None => {
                     let found = self.registrar.contacts(now, &contact.aor);
                     let still = |(one, live): &(Binding, Liveness)| {

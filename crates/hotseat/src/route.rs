@@ -103,5 +103,6 @@ fn machine(config: &Config) -> Gateway {
         digest_no_md5: config.security.digest_no_md5,
         phone_srtp: config.phones.srtp,
         phone_codecs: config.phones.codecs,
+        watch_every: config.phones.watch_every,
     })
 }

@@ -97,6 +97,8 @@ impl Day {
             takeover: if chance.below(4) == 0 { TakeoverPolicy::Refuse } else { TakeoverPolicy::End },
             pace: Duration::from_millis(250),
             ring_max: Duration::from_secs(12),
+            // Every other world watches its phones.
+            watch_every: Duration::from_secs(5 * (seed % 2)),
             ..Options::default()
         };
         let addresses = 1 + chance.below(2) as u8;

@@ -56,6 +56,13 @@ pub enum LoginEndReason {
     Expired,
     AgentRemoved,
     PhoneRemoved,
+    /// Whoever was thrown out by this login said that it was somebody else.
+    Disowned,
+    /// Nothing was done for as long as the administrator allows.
+    Idle,
+    /// The longest time a login may last is over.
+    TooLong,
+    ShiftEnd,
 }
 
 impl LoginEndReason {
@@ -76,6 +83,12 @@ impl LoginEndReason {
             LoginEndReason::PhoneRemoved => {
                 "The phone you were logged in at was removed or disabled by an administrator."
             }
+            LoginEndReason::Disowned => {
+                "Whoever was logged in before said that this login was not theirs. The account is blocked; please contact the administrator."
+            }
+            LoginEndReason::Idle => "You were logged out because nothing was done for a while.",
+            LoginEndReason::TooLong => "You were logged out because your login reached its longest time.",
+            LoginEndReason::ShiftEnd => "You were logged out because the shift has ended.",
         }
     }
 }

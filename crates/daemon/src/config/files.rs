@@ -210,6 +210,7 @@ fn gateway(
             codecs: phones
                 .texts("codecs")
                 .map_or(d.codecs, |words| Codecs::new(&super::codecs(&phones, words))),
+            watch_every: phones.number("watch_s", 0, 300).map_or(d.watch_every, Duration::from_secs),
         };
         phones.finish();
     }

@@ -106,6 +106,8 @@ pub struct Phones {
     pub srtp: Srtp,
     /// What may be offered to them, preferred first; empty: everything.
     pub codecs: Codecs,
+    /// How often a phone where somebody sits is asked whether it is there; zero: never.
+    pub watch_every: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -227,7 +229,7 @@ impl Default for Registration {
 
 impl Default for Phones {
     fn default() -> Phones {
-        Phones { srtp: Srtp::Offer, codecs: Codecs::default() }
+        Phones { srtp: Srtp::Offer, codecs: Codecs::default(), watch_every: Duration::from_secs(5) }
     }
 }
 

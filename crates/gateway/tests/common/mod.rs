@@ -71,6 +71,7 @@ pub fn config() -> GatewayConfig {
         digest_no_md5: false,
         phone_srtp: terms::Srtp::Off,
         phone_codecs: terms::Codecs::default(),
+        watch_every: Duration::ZERO,
         pass_key: hotdesk::pass::PassKey::new([7; 32]),
     }
 }

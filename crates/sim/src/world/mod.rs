@@ -138,6 +138,7 @@ impl World {
             digest_no_md5: false,
             phone_srtp: terms::Srtp::Off,
             phone_codecs: terms::Codecs::default(),
+            watch_every: options.watch_every,
             pass_key: hotdesk::pass::PassKey::new([7; 32]),
         };
         let media = Machine::new(MediaConfig::new(GATEWAY_IP), chance.key());

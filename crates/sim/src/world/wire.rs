@@ -25,6 +25,8 @@ pub struct Options {
     /// Between the RTP packets of the peers.
     pub pace: Duration,
     pub ring_max: Duration,
+    /// How often phones where somebody sits are asked whether they are there; zero: never.
+    pub watch_every: Duration,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             takeover: TakeoverPolicy::End,
             pace: Duration::from_millis(20),
             ring_max: Duration::from_secs(30),
+            watch_every: Duration::ZERO,
         }
     }
 }
