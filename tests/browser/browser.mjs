@@ -39,7 +39,7 @@ export function watchConsole(page) {
   page.on('console', (message) => {
     if (message.type() !== 'error' && message.type() !== 'warning') return
     // A refused login is a 401 on purpose; Chromium writes every such answer to the console.
-    if (/Failed to load resource: the server responded with a status of (401|403|409|422|429)/.test(message.text())) return
+    if (/Failed to load resource: the server responded with a status of (401|403|409|410|422|429)/.test(message.text())) return
     complaints.push(`${message.type()}: ${message.text()}`)
   })
   return complaints

@@ -11,7 +11,7 @@ import { ToySip } from './sip.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const dist = join(root, 'crates/desktop/web/dist')
-const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
+const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.webmanifest': 'application/manifest+json' }
 
 /** The policy the real pages come with, read from where it is written. */
 function policy() {
@@ -42,6 +42,26 @@ export function somePhones(now = Date.now()) {
   ]
 }
 
+/** The rules as Security Suite has them. */
+export const suiteRules = () => ({
+  profile: 'suite',
+  rules: [
+    { id: 'length', text: 'At least 8 characters', min: 8 },
+    { id: 'lower', text: 'One lower case letter' },
+    { id: 'upper', text: 'One upper case letter' },
+    { id: 'digit', text: 'One digit' },
+    { id: 'special', text: 'One special character:', chars: '~!@#$%^&-_=+[{]}' },
+    { id: 'not_old', text: 'Not the password of before' },
+    { id: 'not_recent', text: 'None of your last 12 passwords', n: 12 },
+    { id: 'not_common', text: 'No common or stolen password' },
+  ],
+})
+export const recoveryCodes = () => Array.from({ length: 10 }, (_, i) => `k${i}wm-7xq${i}-pd4r`)
+const qrSvg = () => {
+  const cells = Array.from({ length: 29 * 29 }, (_, i) => [i % 29, Math.floor(i / 29)]).filter(([x, y]) => (x * 7 + y * 13 + x * y) % 5 < 2)
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-2 -2 33 33"><rect x="-2" y="-2" width="33" height="33" fill="#fff"/>${cells.map(([x, y]) => `<rect x="${x}" y="${y}" width="1" height="1"/>`).join('')}</svg>`
+}
+
 export async function startMock(scenario = {}) {
   const state = {
     phones: somePhones(),
@@ -63,6 +83,24 @@ export async function startMock(scenario = {}) {
     /** The tab that has the audio; the first that asks gets it. */
     owner: null,
     requests: [],
+    /** What GET /api/site says besides the name. */
+    site: {},
+    /** Stages between the credentials and the phone that are still to be passed, in their order. */
+    stages: [],
+    kinds: ['totp', 'recovery'],
+    why: 'first',
+    /** What POST /api/password, /api/reset and /api/forgot answer instead of yes. */
+    passwordRefusal: null,
+    resetRefusal: null,
+    forgotRefusal: null,
+    linkExpires: Date.now() + 3_540_000,
+    factors: [],
+    notices: [],
+    presence: null,
+    endsSoon: null,
+    notMe: null,
+    /** Tickets that are good once. */
+    tickets: new Set(['good']),
     ...scenario,
   }
   let seq = 1
@@ -81,16 +119,35 @@ export async function startMock(scenario = {}) {
     seq += 1
     for (const ws of sockets) ws.send(JSON.stringify({ seq, ...frame }))
   }
+  /** What is asked next of who has said who they are. */
+  const next = () => {
+    const stage = state.stages[0]
+    if (stage) {
+      const more = stage === 'second_factor' ? { kinds: state.kinds } : stage === 'change_password' ? { why: state.why, rules: suiteRules() } : {}
+      return { state: stage, ...more }
+    }
+    if (state.session === 'in') return { state: 'ready' }
+    return state.held ? { state: 'held', held: state.held, sentence: 'User already logged. Do you want to continue?' } : { state: 'choose_phone' }
+  }
+  /** A stage is passed: on to the next, or in. */
+  const advance = (response, more = {}) => {
+    state.stages = state.stages.slice(1)
+    if (state.stages.length === 0 && state.agent.typology !== 'external' && !state.held) state.session = 'in'
+    return send(response, 200, { ...me(), ...more }, cookie())
+  }
   const me = () => ({
-    state: state.session === 'in' ? 'ready' : 'choose_phone',
     agent: state.agent,
     csrf: 'word',
+    notices: state.notices,
+    presence: state.presence,
+    login_ends_soon: state.endsSoon,
     login: state.session === 'in' ? { id: 1, epoch: 1, since: Date.now() - 12 * 60_000 } : null,
     phone: state.seat ? { name: state.seat.name, label: state.seat.label, state: state.seat.state } : null,
     activity: state.activity,
     held: null,
     sentence: null,
     last_phone: state.last_phone,
+    ...next(),
   })
 
   async function handle(request, response) {
@@ -104,7 +161,7 @@ export async function startMock(scenario = {}) {
     if (state.delay > 0) await new Promise((done) => setTimeout(done, state.delay))
     switch (door) {
       case 'GET /api/site':
-        return send(response, 200, { name: 'Hotseat', version: '0.1.0', environment: 'development', login_methods: ['password'] })
+        return send(response, 200, { name: 'Hotseat', version: '0.1.0', environment: 'development', login_methods: ['password'], forgot_password: 'mail', contact: null, ...state.site })
       case 'GET /api/me':
         if (state.me) return send(response, state.me.status, state.me.body)
         if (!known || !state.session) return refuse(response, 401, 'no_session', 'Please log in.')
@@ -113,6 +170,10 @@ export async function startMock(scenario = {}) {
         if (state.login) return send(response, state.login.status, state.login.body)
         if (body.password !== 'right') return refuse(response, 401, 'wrong_credentials', 'The username or the password is not right.')
         const held = state.held
+        if (state.stages.length > 0) {
+          state.session = 'pending'
+          return send(response, 200, me(), cookie())
+        }
         if (state.agent.typology !== 'external' && !held && !state.sitDown) {
           state.session = 'in'
           return send(response, 200, me(), cookie())
@@ -120,9 +181,50 @@ export async function startMock(scenario = {}) {
         state.session = 'pending'
         return send(response, 200, {
           state: held ? 'held' : 'choose_phone', csrf: 'word', agent: state.agent, held,
-          sentence: held ? 'User already logged. Do you want to continue?' : null, last_phone: state.last_phone,
+          sentence: held ? 'User already logged. Do you want to continue?' : null, last_phone: state.last_phone, notices: state.notices,
         }, cookie())
       }
+      case 'POST /api/login/factor':
+        if (!known) return refuse(response, 401, 'no_session', 'You are not logged in.')
+        return body.code === '123456' || body.code === 'k0wm-7xq0-pd4r' ? advance(response) : refuse(response, 401, 'wrong_code', 'This code is not right, or no longer.')
+      case 'GET /api/password/rules':
+        return send(response, 200, suiteRules())
+      case 'POST /api/password':
+        if (state.stages[0] !== 'change_password' && body.old !== 'right') return refuse(response, 401, 'wrong_credentials', 'The username or the password is wrong.')
+        if (state.passwordRefusal) return send(response, state.passwordRefusal.status, state.passwordRefusal.body)
+        return state.stages[0] === 'change_password' ? advance(response) : send(response, 200, me(), cookie())
+      case 'POST /api/forgot':
+        if (state.forgotRefusal) return send(response, state.forgotRefusal.status, state.forgotRefusal.body)
+        return send(response, 202, { sentence: 'If this address belongs to an account, a link is on its way to it.' })
+      case 'POST /api/reset/look':
+        return body.token === 'good' ? send(response, 200, { expires: state.linkExpires }) : refuse(response, 410, 'link_expired', 'This link was used already, or has expired.')
+      case 'POST /api/reset':
+        if (state.resetRefusal) return send(response, state.resetRefusal.status, state.resetRefusal.body)
+        return send(response, 204, null)
+      case 'POST /api/factor/totp/begin':
+        return send(response, 200, { secret: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP', uri: 'otpauth://totp/Hotseat:ann?secret=JBSWY3DPEHPK3PXP', qr_svg: qrSvg() })
+      case 'POST /api/factor/totp/confirm': {
+        if (body.code !== '123456') return refuse(response, 422, 'wrong_code', 'This code is not right, or no longer.')
+        state.factors = [...state.factors, { id: state.factors.length + 1, kind: 'totp', label: null, created: Date.now(), last_used: null }]
+        return advance(response, { recovery_codes: recoveryCodes() })
+      }
+      case 'GET /api/factors':
+        return send(response, 200, { factors: state.factors, recovery_codes_left: state.factors.length > 0 ? 9 : 0, required: false })
+      case 'POST /api/factor/recovery':
+        return body.password === 'right' ? send(response, 200, { recovery_codes: recoveryCodes() }) : refuse(response, 401, 'wrong_credentials', 'The password is wrong.')
+      case 'POST /api/login/not-me':
+        return state.notMe ? send(response, state.notMe.status, state.notMe.body)
+          : send(response, 200, { sentence: 'The new login has ended and your account is locked. Please call your administrator.' })
+      case 'POST /api/ticket':
+        state.tickets.add('minted')
+        return send(response, 200, { url: `http://127.0.0.1:${server.address().port}/t#minted`, expires_in_s: 60 })
+      case 'POST /api/ticket/use':
+        if (!state.tickets.delete(body.ticket)) return refuse(response, 410, 'ticket_expired', 'This ticket was used already, or its minute is over. Please log in.')
+        state.session = 'in'
+        return send(response, 200, me(), cookie())
+      case 'POST /api/me/active':
+        state.endsSoon = null
+        return send(response, 204, null)
       case 'GET /api/phones':
         if (!known || !state.session) return refuse(response, 401, 'login_expired', 'Your login took too long.')
         return send(response, 200, { phones: state.phones, last_phone: state.last_phone })
@@ -158,6 +260,11 @@ export async function startMock(scenario = {}) {
         state.session = null
         return send(response, 204, null, { 'set-cookie': 'hotseat=; Path=/; Max-Age=0' })
       default:
+        if (request.method === 'DELETE' && url.pathname.startsWith('/api/factors/')) {
+          if (body?.password !== 'right') return refuse(response, 401, 'wrong_credentials', 'The password is wrong.')
+          state.factors = state.factors.filter((f) => String(f.id) !== url.pathname.split('/').at(-1))
+          return send(response, 204, null)
+        }
         if (url.pathname.startsWith('/api')) return refuse(response, 404, 'not_found', 'There is no such door.')
         return page(url.pathname, response)
     }

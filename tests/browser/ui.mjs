@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { launch, person, report, watchConsole } from './browser.mjs'
 import { barStates, barScenes } from './bar.mjs'
 import { ann, phone, startMock } from './mock.mjs'
+import { waysScenes, waysStates } from './ways.mjs'
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const shots = process.env.SHOTS
@@ -198,7 +199,7 @@ async function scene(name, scenario, options, body) {
   })
 }
 
-for (const [name, scenario, drive, options] of [...states, ...barStates]) {
+for (const [name, scenario, drive, options] of [...states, ...waysStates, ...barStates]) {
   await scene(name, scenario, { reducedMotion: 'reduce', ...options }, async (page, mock, context) => {
     await drive(page, mock, context)
     const wrong = []
@@ -220,6 +221,7 @@ for (const [name, scenario, drive, options] of [...states, ...barStates]) {
   })
 }
 
+await waysScenes(scene)
 await barScenes(scene, browser)
 
 await scene('the keyboard alone is enough, from the address to the desk and out', {}, {}, async (page, mock) => {

@@ -4,10 +4,15 @@ import { lazy, Suspense, useEffect, useState } from 'react'
 import type { LoginEnded, Site } from './api'
 import { DeskPage } from './desk/DeskPage'
 import { api } from './http'
+import type { Message } from './login/flow'
 import { LoginPage } from './login/LoginPage'
+import { refusedMessage } from './login/refused'
 import { EndedPage } from './pages/EndedPage'
+import { ForgotPage } from './pages/ForgotPage'
 import { HelpPage } from './pages/HelpPage'
+import { ResetPage } from './pages/ResetPage'
 import { LoggedOutPage, UnknownPage, UnreachablePage, WaitingPage } from './pages/SmallPages'
+import { TicketPage } from './pages/TicketPage'
 import { go, loginPath, placeOf, safeNext, usePath } from './route'
 import { useSession } from './session'
 
@@ -18,31 +23,48 @@ export function App() {
   const place = placeOf(usePath())
   const { session, refresh, set } = useSession()
   const site = useSite()
+  const [said, setSaid] = useState<Message | null>(() => (place === 'login' ? refusedMessage(location.search) : null))
 
   // Where the session says that the address is not the place to be.
   const outside = session.at === 'none' || session.at === 'pending'
-  const away = (place === 'desk' || place === 'unknown') && outside
+  const away = ['desk', 'phonebar', 'unknown'].includes(place) && outside
   const arrived = place === 'login' && session.at === 'in'
   useEffect(() => {
     if (away) go(loginPath(location.pathname + location.search), 'replace')
     else if (arrived) go(safeNext(new URLSearchParams(location.search).get('next'), location.origin), 'replace')
   }, [away, arrived])
+  useEffect(() => {
+    if (session.at === 'in' || session.at === 'pending') setSaid(null)
+  }, [session.at])
+  // A reload is not refused again.
+  useEffect(() => {
+    const url = new URL(location.href)
+    if (!url.searchParams.has('refused')) return
+    url.searchParams.delete('refused')
+    history.replaceState(null, '', url.pathname + url.search)
+  }, [])
 
-  if (place === 'help') return <HelpPage site={site} />
-  if (place === 'logged-out') return <LoggedOutPage site={site} />
+  switch (place) {
+    case 'help': return <HelpPage site={site} />
+    case 'logged-out': return <LoggedOutPage site={site} />
+    case 'forgot': return <ForgotPage site={site} />
+    case 'reset': return <ResetPage site={site} />
+    case 'ticket': return <TicketPage site={site} look={refresh} onRefused={(message) => { setSaid(message); go('/login', 'replace') }} />
+  }
   if (session.at === 'loading' || away || arrived) return <WaitingPage />
   if (session.at === 'unreachable') return <UnreachablePage sentence={session.sentence} />
   if (place === 'login') {
     const me = session.at === 'pending' ? session.me : null
-    return <LoginPage site={site} me={me} onIn={refresh} onOut={() => set({ at: 'none' })} />
+    return <LoginPage site={site} me={me} said={said} onIn={refresh} onOut={() => set({ at: 'none' })} />
   }
   if (session.at === 'ended') {
     return <EndedPage ended={session.ended} onAgain={() => { set({ at: 'none' }); go('/login') }} />
   }
   if (session.at !== 'in') return <WaitingPage />
-  if (place === 'unknown') return <UnknownPage />
+  if (place === 'unknown' || place === 'admin') return <UnknownPage />
   const desk = {
     me: session.me,
+    compact: place === 'phonebar',
     refresh,
     onEnded: (ended: LoginEnded) => set({ at: 'ended', ended }),
     onLoggedOut: () => { set({ at: 'none' }); go('/logged-out') },

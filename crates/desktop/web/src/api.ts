@@ -4,6 +4,9 @@ export type Typology = 'webrtc' | 'external' | 'phonebar'
 export type PhoneState = 'free' | 'in_use' | 'unreachable' | 'never_registered'
 export type Activity = 'idle' | 'ringing' | 'in_call'
 
+export type LoginMethod = 'password' | 'directory' | 'oidc'
+export type Role = 'agent' | 'supervisor' | 'engineer' | 'administrator'
+
 /** Milliseconds since 1970 by the server's clock. */
 export type WallMs = number
 
@@ -11,7 +14,13 @@ export interface Site {
   name: string
   version: string
   environment: string | null
-  login_methods: string[]
+  /** What the administrator enabled: a button for each, none for the rest. */
+  login_methods: LoginMethod[]
+  /** What the button of the other place says after «Log in with». */
+  oidc_label?: string | null
+  forgot_password?: 'mail' | 'ask_administrator'
+  /** Whom to ask, in the administrator's own words. */
+  contact?: string | null
 }
 
 export interface Agent {
@@ -19,6 +28,7 @@ export interface Agent {
   display_name: string
   extension: string
   typology: Typology
+  role?: Role
 }
 
 export interface Phone {
@@ -60,14 +70,93 @@ export interface ActivityNow {
   since: WallMs | null
 }
 
-/** The answer to POST /api/login. */
+/** What the way in asks for next. */
+export type LoginState = 'second_factor' | 'change_password' | 'enrol_factor' | 'choose_phone' | 'held' | 'ready'
+export type FactorKind = 'totp' | 'recovery' | 'passkey'
+
+/** Something to know at the login, none of it in the way of working. */
+export interface Notice {
+  kind: string
+  severity: 'info' | 'warning'
+  sentence: string
+  days?: number | null
+}
+
+/** One rule for a new password; `min`, `chars` and `n` where it has them. */
+export interface PasswordRule {
+  id: string
+  text: string
+  min?: number
+  chars?: string
+  n?: number
+}
+export interface PasswordRules {
+  profile: 'off' | 'suite' | 'modern'
+  rules: PasswordRule[]
+}
+
+/** The answer to POST /api/login, and to every step after it. */
 export interface LoginAnswer {
-  state: 'choose_phone' | 'held' | 'ready'
+  state: LoginState
   csrf: string
   agent: Agent
-  held: Held | null
-  sentence: string | null
-  last_phone: string | null
+  held?: Held | null
+  sentence?: string | null
+  last_phone?: string | null
+  /** With `second_factor`: what may be shown. */
+  kinds?: FactorKind[]
+  /** With `change_password`. */
+  why?: 'first' | 'expired' | 'administrator'
+  rules?: PasswordRules | PasswordRule[]
+  notices?: Notice[]
+}
+
+/** After a factor was set up: shown once, never again. */
+export interface Enrolled extends LoginAnswer {
+  recovery_codes?: string[]
+}
+export interface TotpBegun {
+  secret: string
+  uri: string
+  qr_svg: string
+}
+
+/** A second factor of mine. */
+export interface Factor {
+  id: number | string
+  kind: FactorKind
+  label?: string | null
+  created?: WallMs | null
+  last_used?: WallMs | null
+  /** Recovery codes that are left. */
+  left?: number | null
+}
+export interface FactorsAnswer {
+  factors: Factor[]
+  recovery_codes_left?: number | null
+  /** The role demands one: the last cannot be taken away. */
+  required?: boolean
+}
+
+export interface ResetLook {
+  expires: WallMs
+}
+export interface TicketAnswer {
+  url: string
+  expires_in_s: number
+}
+
+/** Whether calls can reach the agent at all. */
+export interface Presence {
+  state: 'ready' | 'not_ready'
+  reason: string | null
+  since: WallMs | null
+}
+
+/** Announced before it happens; never during a call. */
+export interface EndsSoon {
+  why: 'idle' | 'longest' | 'shift_end' | (string & {})
+  at: WallMs
 }
 
 export interface PhonesAnswer {
@@ -89,6 +178,8 @@ export interface Me extends LoginAnswer {
   login: Login | null
   phone: SeatedPhone | null
   activity: ActivityNow | null
+  presence?: Presence | null
+  login_ends_soon?: EndsSoon | null
 }
 
 /** The answer to GET /api/sip: what it takes to register and call, for the tab that asks. */
@@ -121,6 +212,9 @@ export interface Refusal {
   why?: string
   at?: WallMs | null
   from?: string | null
+  /** With `password_rules`: which. */
+  failed?: string[]
+  csrf?: string
 }
 
 /** A line over the last seconds: mean opinion score and loss times one hundred. */
@@ -148,6 +242,9 @@ export type Frame = { seq?: number } & (
   | { type: 'audio'; silent: boolean; from_agent: boolean }
   /** How well one side of the call is connected, as the gateway measures it. */
   | ({ type: 'quality'; from_agent: boolean } & Measured)
+  | ({ type: 'presence' } & Presence)
+  /** `at` is null when it will not end after all. */
+  | { type: 'login_ends_soon'; why: EndsSoon['why']; at: WallMs | null }
   | { type: 'phone_unreachable' }
   | { type: 'phone_back' }
   /** This tab has the audio no more: another one of the same login has taken it. */

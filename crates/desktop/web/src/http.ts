@@ -1,7 +1,9 @@
 // Asking the server: JSON over our own origin, the CSRF word on everything that changes something, and every failure
 // turned into a Refusal with a sentence, also when there was no answer at all.
 
-import type { LoginAnswer, Me, PhonesAnswer, Refusal, SeatedAnswer, SipAnswer, Site } from './api'
+import type {
+  Enrolled, FactorsAnswer, LoginAnswer, Me, PasswordRules, PhonesAnswer, Refusal, ResetLook, SeatedAnswer, SipAnswer, Site, TicketAnswer, TotpBegun,
+} from './api'
 import { noteServerDate } from './clock'
 import { words } from './words'
 
@@ -12,7 +14,23 @@ const TIMEOUT_MS = 20_000
 
 let csrf = ''
 
-async function ask<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer<T>> {
+/** The word of now, for who speaks to the server by other means. */
+export function csrfWord(): string {
+  return csrf
+}
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
+/** Asks; when the session went on in another window of this browser, whose word is newer, learns it and asks once more. */
+export async function ask<T>(method: Method, path: string, body?: unknown): Promise<Answer<T>> {
+  const answer = await send<T>(method, path, body)
+  if (answer.ok || method === 'GET' || answer.refusal.reason !== 'csrf_failed') return answer
+  const before = csrf
+  await send<unknown>('GET', '/api/me')
+  return csrf === before ? answer : send<T>(method, path, body)
+}
+
+async function send<T>(method: Method, path: string, body?: unknown): Promise<Answer<T>> {
   const headers: Record<string, string> = { accept: 'application/json' }
   if (body !== undefined) headers['content-type'] = 'application/json'
   if (method !== 'GET' && csrf) headers['x-hotseat-csrf'] = csrf
@@ -31,8 +49,9 @@ async function ask<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: un
   }
   noteServerDate(response.headers.get('date'))
   const value = await readJson(response)
+  // Also with a refusal: a page whose login was ended may still say that it was not its agent.
+  if (isRecord(value) && typeof value.csrf === 'string') csrf = value.csrf
   if (response.ok) {
-    if (isRecord(value) && typeof value.csrf === 'string') csrf = value.csrf
     return { ok: true, value: value as T }
   }
   return { ok: false, status: response.status, refusal: asRefusal(value, response.status) }
@@ -62,7 +81,26 @@ function asRefusal(value: unknown, status: number): Refusal {
 export const api = {
   site: () => ask<Site>('GET', '/api/site'),
   me: () => ask<Me>('GET', '/api/me'),
-  login: (username: string, password: string) => ask<LoginAnswer>('POST', '/api/login', { username, password }),
+  login: (username: string, password: string, way?: 'directory') => ask<LoginAnswer>('POST', '/api/login', { username, password, ...(way ? { way } : {}) }),
+  factor: (kind: 'totp' | 'recovery', code: string) => ask<LoginAnswer>('POST', '/api/login/factor', { kind, code }),
+  passkeyBegin: () => ask<unknown>('POST', '/api/login/passkey/begin', {}),
+  passkeyFinish: (credential: unknown) => ask<LoginAnswer>('POST', '/api/login/passkey/finish', credential),
+  passwordRules: () => ask<PasswordRules>('GET', '/api/password/rules'),
+  changePassword: (password: string, old?: string) => ask<LoginAnswer>('POST', '/api/password', { ...(old === undefined ? {} : { old }), new: password }),
+  forgot: (email: string) => ask<{ sentence: string }>('POST', '/api/forgot', { email }),
+  resetLook: (token: string) => ask<ResetLook>('POST', '/api/reset/look', { token }),
+  reset: (token: string, password: string) => ask<null>('POST', '/api/reset', { token, new: password }),
+  factors: () => ask<FactorsAnswer>('GET', '/api/factors'),
+  totpBegin: (password?: string) => ask<TotpBegun>('POST', '/api/factor/totp/begin', password === undefined ? {} : { password }),
+  totpConfirm: (code: string) => ask<Enrolled>('POST', '/api/factor/totp/confirm', { code }),
+  addPasskeyBegin: (password?: string) => ask<unknown>('POST', '/api/factor/passkey/begin', password === undefined ? {} : { password }),
+  addPasskeyFinish: (credential: unknown) => ask<Enrolled>('POST', '/api/factor/passkey/finish', credential),
+  newRecoveryCodes: (password: string) => ask<{ recovery_codes: string[] }>('POST', '/api/factor/recovery', { password }),
+  removeFactor: (id: number | string, password: string) => ask<null>('DELETE', `/api/factors/${encodeURIComponent(String(id))}`, { password }),
+  notMe: () => ask<{ sentence: string }>('POST', '/api/login/not-me', {}),
+  ticket: () => ask<TicketAnswer>('POST', '/api/ticket', {}),
+  useTicket: (ticket: string) => ask<LoginAnswer>('POST', '/api/ticket/use', { ticket }),
+  active: () => ask<null>('POST', '/api/me/active', {}),
   phones: () => ask<PhonesAnswer>('GET', '/api/phones'),
   sitDown: (phone: string | null, take_over_epoch: number | null) =>
     ask<SeatedAnswer>('POST', '/api/login/device', { phone, take_over_epoch }),

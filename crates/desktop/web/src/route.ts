@@ -2,12 +2,17 @@
 
 import { useSyncExternalStore } from 'react'
 
-export type Place = 'login' | 'desk' | 'help' | 'logged-out' | 'unknown'
+export type Place = 'login' | 'desk' | 'phonebar' | 'admin' | 'forgot' | 'reset' | 'ticket' | 'help' | 'logged-out' | 'unknown'
 
 export function placeOf(path: string): Place {
+  if (path === '/admin' || path.startsWith('/admin/')) return 'admin'
   switch (path.replace(/\/+$/, '') || '/') {
     case '/': return 'desk'
+    case '/phonebar': return 'phonebar'
     case '/login': return 'login'
+    case '/forgot': return 'forgot'
+    case '/reset': return 'reset'
+    case '/t': return 'ticket'
     case '/help': return 'help'
     case '/logged-out': return 'logged-out'
     default: return 'unknown'
@@ -25,8 +30,8 @@ export function safeNext(next: string | null, origin: string): string {
     return '/'
   }
   if (url.origin !== origin) return '/'
-  const place = placeOf(url.pathname)
-  if (place === 'login' || place === 'logged-out' || url.pathname.startsWith('/api')) return '/'
+  // Back to where one wanted to work, not to another step of getting in or out.
+  if (['login', 'logged-out', 'forgot', 'reset', 'ticket'].includes(placeOf(url.pathname)) || url.pathname.startsWith('/api')) return '/'
   return url.pathname + url.search + url.hash
 }
 

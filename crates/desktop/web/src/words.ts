@@ -13,5 +13,11 @@ export const words = {
   passwordMissing: 'Please enter your password.',
   choosePhone: 'Please choose a telephone first.',
   cookiesBlocked: 'Your browser blocks cookies for this site, so the login cannot be kept.',
+  oldMissing: 'Please enter your password of now.',
+  codeMissing: 'Please enter the six digits.',
+  recoveryMissing: 'Please enter one of your recovery codes.',
+  passkeyNotShown: 'No passkey was used. Try again, or take another way.',
+  passkeyNotMade: 'No passkey was made. Try again, or use an authenticator app.',
+  emailMissing: 'Please enter your e-mail address.',
   loginExpired: 'That took a little long. Please enter your password again.',
 } as const

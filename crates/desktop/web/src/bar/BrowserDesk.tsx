@@ -1,10 +1,14 @@
 // The desktop of an agent whose phone is this very page.
 
 import { useEffect, useRef, useState } from 'react'
+import { changeNow } from '../desk/changeNow'
+import { EndsSoonBanner } from '../desk/EndsSoon'
 import { useDesk, type DeskProps } from '../desk/useDesk'
-import { YouCard } from '../desk/YouCard'
+import { PopOutButton } from '../desk/Windows'
+import { useYourThings, YouCard } from '../desk/YouCard'
 import { ConnectionBanner } from '../parts/ConnectionBanner'
 import { useTitle } from '../parts/Frame'
+import { Notices } from '../parts/Notices'
 import { Question } from '../parts/Question'
 import { people } from '../phone/phone'
 import { notReady } from '../phone/softphone'
@@ -18,15 +22,18 @@ import { TransferDialog } from './TransferDialog'
 import { useSoftphone } from './useSoftphone'
 
 export default function BrowserDesk(props: DeskProps) {
-  const { me } = props
+  const { me, compact } = props
   const { softphone, view } = useSoftphone(me.agent.name)
-  const { desk, link, leaving, failure, askToLeave, stay, leave } = useDesk(props, {
+  const yours = useYourThings(me, () => void props.refresh())
+  const { desk, link, leaving, failure, askToLeave, stay, leave, stayed } = useDesk(props, {
     onFrame: (frame) => { if (frame.type === 'tab_lost') softphone.tabLost(frame.tab) },
     onBack: () => softphone.lookAgain(),
   })
   const [keypadFor, setKeypadFor] = useState<string | null>(null)
   const [transferFor, setTransferFor] = useState<string | null>(null)
   const [help, setHelp] = useState(false)
+  // In the small window the sound is shown when it needs somebody, or is asked for.
+  const [sound, setSound] = useState(false)
   const number = useRef<HTMLInputElement>(null)
 
   const { calls } = view.phone
@@ -63,7 +70,16 @@ export default function BrowserDesk(props: DeskProps) {
     return () => window.removeEventListener('keydown', onKey)
   }, [])
 
+  // The window was opened to be the phone: it takes the sound over from the page that opened it.
+  const { stage } = view
+  useEffect(() => {
+    if (!compact || stage !== 'elsewhere' || !new URLSearchParams(location.search).has('take')) return
+    history.replaceState(null, '', location.pathname)
+    void softphone.takeOver()
+  }, [compact, stage, softphone])
+
   const showSound = () => {
+    if (compact) return setSound(!sound)
     const title = document.getElementById('sound-title')
     title?.scrollIntoView({ block: 'center' })
     title?.focus({ preventScroll: true })
@@ -72,11 +88,13 @@ export default function BrowserDesk(props: DeskProps) {
   const busy = people(calls).length > 0
   useTitle(titleOf(stateOf(view).word, main?.peer.name ?? main?.peer.number ?? ''))
   return (
-    <div className="desk">
-      <SoftBar me={me} view={view} onSound={showSound} onLogOut={() => askToLeave(busy)} />
+    <div className={compact ? 'desk desk-compact' : 'desk'}>
+      <SoftBar me={me} view={view} compact={compact} onSound={showSound} onLogOut={() => askToLeave(busy)} />
       <ConnectionBanner lost={link === 'lost' || (view.stage === 'here' && view.phone.line === 'lost')} />
+      {desk.soon ? <EndsSoonBanner soon={desk.soon} onStayed={stayed} /> : null}
       <main className="desk-main">
         <div role="alert">{failure ? <p className="message message-error">{failure}</p> : null}</div>
+        <Notices notices={me.notices ?? []} deed={changeNow(yours.open)} />
         <div className="desk-grid desk-soft">
           <CallCard
             me={me} desk={desk} softphone={softphone} view={view} keypad={keypad} numberRef={number}
@@ -85,12 +103,18 @@ export default function BrowserDesk(props: DeskProps) {
           />
           <RecentCalls recent={view.recent} disabled={busy || notReady(view) !== null} onCall={call} />
           <div className="desk-side">
-            <SoundCard softphone={softphone} view={view} />
-            <YouCard me={me} />
-            <button type="button" className="link-button side-link" onClick={() => setHelp(true)}>Keyboard shortcuts</button>
+            {compact && !sound ? null : <SoundCard softphone={softphone} view={view} />}
+            {compact ? null : (
+              <>
+                <YouCard me={me} onOpen={yours.open} />
+                <PopOutButton />
+                <button type="button" className="link-button side-link" onClick={() => setHelp(true)}>Keyboard shortcuts</button>
+              </>
+            )}
           </div>
         </div>
       </main>
+      {yours.dialog}
       {help ? <ShortcutsDialog onClose={() => setHelp(false)} /> : null}
       {transferring ? (
         <TransferDialog

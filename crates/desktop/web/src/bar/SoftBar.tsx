@@ -2,6 +2,7 @@
 
 import { Button } from 'react-aria-components'
 import type { Me } from '../api'
+import { GlobeButton } from '../desk/Windows'
 import { Mark } from '../parts/Frame'
 import { Glyph } from '../parts/Glyph'
 import { Lasting } from '../parts/Lasting'
@@ -9,7 +10,8 @@ import { notReady, type SoftphoneView } from '../phone/softphone'
 import { canSpeak, micWords } from '../phone/sound'
 import { mainCall } from './CallCard'
 
-export function SoftBar({ me, view, onSound, onLogOut }: { me: Me; view: SoftphoneView; onSound: () => void; onLogOut: () => void }) {
+export function SoftBar(props: { me: Me; view: SoftphoneView; compact: boolean; onSound: () => void; onLogOut: () => void }) {
+  const { me, view, compact, onSound, onLogOut } = props
   const { sound } = view
   const well = canSpeak(sound) && sound.microphone !== 'muted' && sound.sound === 'allowed'
   const word = !canSpeak(sound) || sound.microphone === 'muted' ? micWords(sound.microphone).word : sound.sound === 'allowed' ? 'ready' : 'check sound'
@@ -25,6 +27,7 @@ export function SoftBar({ me, view, onSound, onLogOut }: { me: Me; view: Softpho
         <span className="chip-name">Microphone</span>
         <span className="chip-state">{word}</span>
       </button>
+      {compact ? <GlobeButton /> : null}
       <Button className="button phonebar-out" onPress={onLogOut}>Log out</Button>
     </header>
   )

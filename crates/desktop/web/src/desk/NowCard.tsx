@@ -1,6 +1,7 @@
 // What is going on now, large: ready, ringing, in a call, or the phone that cannot be reached.
 
 import type { Me } from '../api'
+import { at } from '../clock'
 import { Lasting } from '../parts/Lasting'
 import type { Desk } from './state'
 
@@ -50,6 +51,7 @@ export function NowCard({ me, desk }: { me: Me; desk: Desk }) {
             <p className="now-word">Not ready</p>
             <h1 className="now-main">{phone ?? 'Your phone'} cannot be reached</h1>
             <p className="now-sub">
+              {desk.notReadySince !== null ? <>Since {at(desk.notReadySince)}. </> : null}
               Calls do not ring until it is back. Check its cable and power; this page notices by itself.
             </p>
           </>

@@ -5,9 +5,10 @@ import type { Me, PhoneState } from '../api'
 import { Mark } from '../parts/Frame'
 import { Glyph } from '../parts/Glyph'
 import { Lasting } from '../parts/Lasting'
+import { GlobeButton } from './Windows'
 import type { Desk } from './state'
 
-export function Phonebar({ me, desk, onLogOut }: { me: Me; desk: Desk; onLogOut: () => void }) {
+export function Phonebar({ me, desk, compact, onLogOut }: { me: Me; desk: Desk; compact: boolean; onLogOut: () => void }) {
   return (
     <header className="phonebar">
       <Mark />
@@ -16,6 +17,7 @@ export function Phonebar({ me, desk, onLogOut }: { me: Me; desk: Desk; onLogOut:
         <b>{me.agent.extension}</b> {me.agent.display_name}
       </span>
       {me.phone ? <PhoneChip name={me.phone.label || me.phone.name} desk={desk} /> : null}
+      {compact ? <GlobeButton /> : null}
       <Button className="button phonebar-out" onPress={onLogOut}>Log out</Button>
     </header>
   )

@@ -1,6 +1,6 @@
 // What the desktop knows, as a plain machine: the phone, the call that is on, and what happened since the page opened.
 
-import type { Activity, ActivityNow, Frame, Me, PhoneState } from '../api'
+import type { Activity, ActivityNow, EndsSoon, Frame, Me, PhoneState, Presence } from '../api'
 import { toldWords } from '../phone/quality'
 
 /** Older entries fall off; the call records keep them all. */
@@ -25,6 +25,10 @@ export interface Desk {
   now: ActivityNow
   phone: PhoneState | null
   reachable: boolean
+  /** Since when no call can come, if the server says. */
+  notReadySince: number | null
+  /** The login will end then, unless something happens. */
+  soon: EndsSoon | null
   /** Nothing is heard from this side of the call that is on. */
   silent: { agent: boolean; peer: boolean }
   /** What is wrong with a line of the call that is on, in words. */
@@ -41,7 +45,9 @@ export function deskOf(me: Me): Desk {
   const desk: Desk = {
     now: { activity: 'idle', peer: null, since: null },
     phone: me.phone?.state ?? null,
-    reachable: me.phone?.state !== 'unreachable' && me.phone?.state !== 'never_registered',
+    reachable: me.presence ? me.presence.state === 'ready' : me.phone?.state !== 'unreachable' && me.phone?.state !== 'never_registered',
+    notReadySince: me.presence?.state === 'not_ready' ? me.presence.since : null,
+    soon: me.login_ends_soon ?? null,
     silent: NOBODY,
     line: NOTHING,
     story: [],
@@ -54,7 +60,7 @@ export function deskOf(me: Me): Desk {
 export function healed(desk: Desk, me: Me, now: number): Desk {
   const fresh = deskOf(me)
   const next = me.activity ? activity(desk, me.activity, now) : desk
-  return { ...next, phone: fresh.phone, reachable: fresh.reachable }
+  return { ...next, phone: fresh.phone, reachable: fresh.reachable, notReadySince: fresh.notReadySince, soon: fresh.soon }
 }
 
 export function absorb(desk: Desk, frame: Frame, myPhone: string | null, now: number): Desk {
@@ -64,6 +70,8 @@ export function absorb(desk: Desk, frame: Frame, myPhone: string | null, now: nu
       return { ...desk, silent: { ...desk.silent, [frame.from_agent ? 'agent' : 'peer']: frame.silent } }
     case 'quality':
       return { ...desk, line: { ...desk.line, [frame.from_agent ? 'agent' : 'peer']: toldWords(frame, frame.from_agent) } }
+    case 'presence': return present(desk, frame, now)
+    case 'login_ends_soon': return { ...desk, soon: frame.at === null ? null : { why: frame.why, at: frame.at } }
     case 'phone_unreachable': return reach(desk, false, now)
     case 'phone_back': return reach(desk, true, now)
     case 'phone':
@@ -74,6 +82,16 @@ export function absorb(desk: Desk, frame: Frame, myPhone: string | null, now: nu
     }
     default: return desk
   }
+}
+
+/** Whoever is at it again: idleness has no end any more. */
+export function stayed(desk: Desk): Desk {
+  return { ...desk, soon: null }
+}
+
+function present(desk: Desk, presence: Presence, now: number): Desk {
+  const ready = presence.state === 'ready'
+  return { ...reach(desk, ready, presence.since ?? now), notReadySince: ready ? null : presence.since }
 }
 
 function reach(desk: Desk, reachable: boolean, now: number): Desk {
@@ -88,7 +106,9 @@ function activity(desk: Desk, told: ActivityNow, now: number): Desk {
   const goesOn = told.activity === 'in_call' && before === 'in_call'
   const silent = goesOn ? desk.silent : NOBODY
   const line = goesOn ? desk.line : NOTHING
-  const next: Desk = { ...desk, silent, line, now: { activity: told.activity, peer: told.peer ?? null, since } }
+  // A call is the opposite of idleness; the server announces anew when it is over.
+  const soon = told.activity !== 'idle' && desk.soon?.why === 'idle' ? null : desk.soon
+  const next: Desk = { ...desk, silent, line, soon, now: { activity: told.activity, peer: told.peer ?? null, since } }
   if (told.activity === 'idle') return { ...next, story: endCall(desk.story, since) }
   const open = openCall(desk.story)
   // Busy again with somebody else, without an idle in between: two calls, not one.

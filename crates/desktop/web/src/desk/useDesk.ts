@@ -6,21 +6,25 @@ import { serverNow } from '../clock'
 import { openEvents, type Link } from '../events'
 import { api } from '../http'
 import type { Session } from '../session'
-import { absorb, deskOf, healed, type Desk } from './state'
+import { absorb, deskOf, healed, stayed, type Desk } from './state'
 
 export interface DeskProps {
   me: Me
+  /** In a window of its own, beside other work. */
+  compact: boolean
   refresh: () => Promise<Session>
   onEnded: (ended: LoginEnded) => void
   onLoggedOut: () => void
 }
 
-type DeskEvent = { type: 'frame'; frame: EventFrame; phone: string | null } | { type: 'healed'; me: Me }
+type DeskEvent = { type: 'frame'; frame: EventFrame; phone: string | null } | { type: 'healed'; me: Me } | { type: 'stayed' }
 
 function reduce(desk: Desk, event: DeskEvent): Desk {
-  return event.type === 'frame'
-    ? absorb(desk, event.frame, event.phone, serverNow())
-    : healed(desk, event.me, serverNow())
+  switch (event.type) {
+    case 'frame': return absorb(desk, event.frame, event.phone, serverNow())
+    case 'healed': return healed(desk, event.me, serverNow())
+    case 'stayed': return stayed(desk)
+  }
 }
 
 export interface DeskControl {
@@ -32,6 +36,8 @@ export interface DeskControl {
   askToLeave: (busy: boolean) => void
   stay: () => void
   leave: () => void
+  /** The server knows that somebody is here. */
+  stayed: () => void
 }
 
 export function useDesk(props: DeskProps, also?: { onFrame?: (frame: EventFrame) => void; onBack?: () => void }): DeskControl {
@@ -85,5 +91,6 @@ export function useDesk(props: DeskProps, also?: { onFrame?: (frame: EventFrame)
     },
     stay: () => setLeaving('no'),
     leave: () => void logOut(),
+    stayed: () => tell({ type: 'stayed' }),
   }
 }

@@ -2,24 +2,30 @@
 
 import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from 'react'
 import { Button, Input, Label, TextField } from 'react-aria-components'
+import type { Site } from '../api'
 import { AppLink } from '../parts/AppLink'
 import { words } from '../words'
 import type { Message } from './flow'
 import { MessageArea } from './MessageArea'
 
 export function CredentialsForm(props: {
+  site: Site | null
   username: string
   onUsername: (name: string) => void
   busy: boolean
+  blocked: boolean
   message: Message | null
-  onSubmit: (username: string, password: string) => void
+  onSubmit: (username: string, password: string, way?: 'directory') => void
 }) {
   const [password, setPassword] = useState('')
   const [shown, setShown] = useState(false)
   const [capsLock, setCapsLock] = useState(false)
   const nameInput = useRef<HTMLInputElement>(null)
   const passwordInput = useRef<HTMLInputElement>(null)
-  const { message, busy } = props
+  const { message, busy, site } = props
+  const methods = site?.login_methods ?? ['password']
+  // Where there are no passwords of our own, the one button is the directory's.
+  const ours = methods.includes('password') || !methods.includes('directory')
 
   // The first empty field, once; after a refusal the password, ready to be typed over.
   useEffect(() => (nameInput.current?.value ? passwordInput : nameInput).current?.focus(), [])
@@ -29,9 +35,10 @@ export function CredentialsForm(props: {
     else passwordInput.current?.select()
   }, [message, busy])
 
+  const send = (way?: 'directory') => props.onSubmit(props.username, password, way)
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    props.onSubmit(props.username, password)
+    send(ours ? undefined : 'directory')
   }
   const watchCapsLock = (event: KeyboardEvent) => setCapsLock(event.getModifierState?.('CapsLock') ?? false)
 
@@ -65,14 +72,28 @@ export function CredentialsForm(props: {
         </div>
       </TextField>
       <MessageArea message={message} />
-      <Button type="submit" className="button button-main button-wide" aria-busy={busy}>
-        {busy ? 'Logging in…' : 'Login'}
-      </Button>
+      {props.blocked && site?.contact ? <p className="note note-warn contact">{site.contact}</p> : null}
+      <div className="ways">
+        <Button type="submit" className="button button-main button-wide" aria-busy={busy}>
+          {busy ? 'Logging in…' : ours ? 'Login' : 'Log in with Active Directory'}
+        </Button>
+        {ours && methods.includes('directory') ? (
+          <Button className="button button-wide" onPress={() => send('directory')}>Log in with Active Directory</Button>
+        ) : null}
+        {methods.includes('oidc') ? <a className="button button-wide" href={oidcPath()}>Log in with {site?.oidc_label || 'Google'}</a> : null}
+      </div>
       <p className="card-links">
+        <AppLink to="/forgot">Forgot Password?</AppLink>
         <AppLink to="/help">Help with sign-in</AppLink>
       </p>
     </form>
   )
+}
+
+/** Where the other side is asked; it brings back to where the person wanted to go. */
+function oidcPath(): string {
+  const next = new URLSearchParams(location.search).get('next')
+  return next ? `/api/login/oidc?next=${encodeURIComponent(next)}` : '/api/login/oidc'
 }
 
 /** SPEC A3: no riddle, but what is wrong and what to do. */

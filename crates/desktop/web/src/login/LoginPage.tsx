@@ -1,48 +1,85 @@
-// The way in: one card that first asks who you are and then, in the same place, where you sit.
+// The way in: one card that first asks who you are and then, in the same place, whatever else there is to ask.
 
 import { useCallback, useState } from 'react'
 import type { Me, Site } from '../api'
+import { RecoveryCodes } from '../factors/RecoveryCodes'
 import { ConnectionBanner } from '../parts/ConnectionBanner'
 import { Frame, useTitle } from '../parts/Frame'
+import { Notices } from '../parts/Notices'
 import type { Session } from '../session'
+import { ChangePasswordStep } from './ChangePasswordStep'
 import { CookiesDialog } from './CookiesDialog'
 import { CredentialsForm } from './CredentialsForm'
+import { EnrolStep } from './EnrolStep'
+import { FactorStep } from './FactorStep'
+import type { Message, Step } from './flow'
 import { PhoneStep } from './PhoneStep'
 import { TakeoverDialog } from './TakeoverDialog'
-import { useLogin } from './useLogin'
+import { useLogin, type LoginControl } from './useLogin'
 
-export function LoginPage(props: { site: Site | null; me: Me | null; onIn: () => Promise<Session>; onOut: () => void }) {
+const titles: Partial<Record<Step, string>> = {
+  factor: 'Second factor', password: 'New password', enrol: 'Set up a second factor', codes: 'Recovery codes', phone: 'Choose your telephone',
+}
+
+export interface LoginPageProps {
+  site: Site | null
+  me: Me | null
+  /** What there is to say before anything is typed: why another way in did not work. */
+  said: Message | null
+  onIn: () => Promise<Session>
+  onOut: () => void
+}
+
+export function LoginPage(props: LoginPageProps) {
   const [lost, setLost] = useState(false)
   const { onIn } = props
   // In, and yet unknown when asked who we are: the browser did not keep the cookie (SPEC A4).
   const arrived = useCallback(() => void onIn().then((found) => setLost(found.at === 'none')), [onIn])
-  const login = useLogin(props.me, arrived, props.onOut)
+  const login = useLogin(props.me, props.said, arrived, props.onOut)
   const { flow } = login
-  const [username, setUsername] = useState('')
-  useTitle(flow.step === 'phone' ? 'Choose your telephone' : 'Log in')
+  useTitle(titles[flow.step] ?? 'Log in')
 
   return (
     <>
       <ConnectionBanner lost={flow.step === 'phone' && login.link === 'lost'} />
       <Frame site={props.site}>
-        {flow.step === 'credentials' || flow.step === 'no_choice' ? (
-          <CredentialsForm
-            username={username}
-            onUsername={setUsername}
-            busy={flow.busy}
-            message={flow.message}
-            onSubmit={login.submitCredentials}
-          />
-        ) : (
-          <PhoneStep login={login} />
-        )}
+        {flow.step === 'phone' ? <Notices notices={flow.notices} /> : null}
+        <StepOf login={login} site={props.site} />
       </Frame>
       {flow.question ? (
-        <TakeoverDialog held={flow.question.held} onCancel={login.decline} onContinue={login.agree} />
+        <TakeoverDialog held={flow.question.held} agent={flow.agent} onCancel={login.decline} onContinue={login.agree} />
       ) : null}
       {flow.cookiesBlocked || lost ? (
         <CookiesDialog onClose={() => { setLost(false); login.closeCookies() }} />
       ) : null}
     </>
   )
+}
+
+function StepOf({ login, site }: { login: LoginControl; site: Site | null }) {
+  const { flow } = login
+  const [username, setUsername] = useState('')
+  switch (flow.step) {
+    case 'credentials':
+    case 'no_choice':
+      return (
+        <CredentialsForm
+          site={site} username={username} onUsername={setUsername} busy={flow.busy} blocked={flow.blocked} message={flow.message}
+          onSubmit={login.submitCredentials}
+        />
+      )
+    case 'factor': return <FactorStep login={login} />
+    case 'password': return <ChangePasswordStep login={login} />
+    case 'enrol': return <EnrolStep login={login} />
+    case 'codes':
+      return (
+        <>
+          <h1 className="card-title">Keep your recovery codes</h1>
+          <RecoveryCodes codes={flow.codes?.list ?? []} site={site?.name ?? 'Hotseat'} onKept={login.codesKept} done="Continue" />
+        </>
+      )
+    case 'phone':
+    case 'in':
+      return <PhoneStep login={login} />
+  }
 }

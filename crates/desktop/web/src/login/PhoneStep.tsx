@@ -2,10 +2,10 @@
 
 import type { FormEvent } from 'react'
 import { Button } from 'react-aria-components'
-import { AppLink } from '../parts/AppLink'
 import { MessageArea } from './MessageArea'
 import { PhonePicker, placeWords } from './PhonePicker'
 import { title } from './picker'
+import { StepFoot } from './StepFoot'
 import type { LoginControl } from './useLogin'
 
 export function PhoneStep({ login }: { login: LoginControl }) {
@@ -34,12 +34,7 @@ export function PhoneStep({ login }: { login: LoginControl }) {
       <Button type="submit" className="button button-main button-wide" aria-busy={flow.busy}>
         {flow.busy ? 'Logging in…' : 'Login'}
       </Button>
-      <p className="card-links">
-        <Button className="link-button" onPress={login.startOver}>
-          Not {flow.agent?.display_name ?? 'you'}?
-        </Button>
-        <AppLink to="/help">Help with sign-in</AppLink>
-      </p>
+      <StepFoot login={login} />
     </form>
   )
 }

@@ -1,12 +1,15 @@
 // «User already logged. Do you want to continue?» It says where, and what would be interrupted.
 
-import type { Held } from '../api'
+import type { Agent, Held } from '../api'
 import { at } from '../clock'
+import { AppLink } from '../parts/AppLink'
 import { Lasting } from '../parts/Lasting'
 import { Question } from '../parts/Question'
 import { words } from '../words'
+import { mayAdminister } from './StepFoot'
 
-export function TakeoverDialog({ held, onCancel, onContinue }: { held: Held; onCancel: () => void; onContinue: () => void }) {
+export function TakeoverDialog(props: { held: Held; agent: Agent | null; onCancel: () => void; onContinue: () => void }) {
+  const { held, onCancel, onContinue } = props
   return (
     <Question title={words.alreadyLogged} no="Cancel" yes="Continue" onNo={onCancel} onYes={onContinue}>
       <dl className="facts">
@@ -33,6 +36,8 @@ export function TakeoverDialog({ held, onCancel, onContinue }: { held: Held; onC
         If you continue, that login ends at once
         {held.activity === 'idle' ? '.' : ' and its call may be cut off.'}
       </p>
+      {/* Administering needs no phone, and nobody has to leave theirs for it. */}
+      {mayAdminister(props.agent) ? <p><AppLink to="/admin">Administration, without ending it</AppLink></p> : null}
     </Question>
   )
 }

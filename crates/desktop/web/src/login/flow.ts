@@ -1,7 +1,8 @@
-// The way in as a plain machine: credentials, the question of an earlier login, the phone, in. Each answer of the
+// The way in as a plain machine: credentials, what the account demands beyond them, the question of an earlier login, the
+// phone, in. Each answer of the
 // server is one event here; what to send next is read off the state by `useLogin`.
 
-import type { Agent, Frame, Held, LoginAnswer, Me, Phone, Refusal } from '../api'
+import type { Agent, Enrolled, FactorKind, Frame, Held, LoginAnswer, Me, Notice, Phone, Refusal } from '../api'
 import { words } from '../words'
 import { emptyPicker, pick, type Picker, type PickerEvent } from './picker'
 
@@ -11,8 +12,11 @@ export interface Message {
   text: string
 }
 
-/** `no_choice`: this agent's calls do not come to a desk phone, so there is nothing to choose; asked of the server. */
-export type Step = 'credentials' | 'phone' | 'no_choice' | 'in'
+/**
+ * `codes`: recovery codes that are shown once, before going on. `no_choice`: this agent's calls do not come to a desk
+ * phone, so there is nothing to choose; asked of the server.
+ */
+export type Step = 'credentials' | 'factor' | 'password' | 'enrol' | 'codes' | 'phone' | 'no_choice' | 'in'
 
 /** The question that is open, and what a yes would do. */
 export interface Question {
@@ -31,6 +35,14 @@ export interface Flow {
   take_over_epoch: number | null
   cookiesBlocked: boolean
   picker: Picker
+  /** Wrong too often: whom to ask is shown beside the sentence. */
+  blocked: boolean
+  kinds: readonly FactorKind[]
+  why: LoginAnswer['why']
+  rules: LoginAnswer['rules']
+  notices: readonly Notice[]
+  /** Codes to be kept, and where it goes on afterwards. */
+  codes: { list: readonly string[]; after: LoginAnswer } | null
 }
 
 export type FlowEvent =
@@ -38,6 +50,8 @@ export type FlowEvent =
   | { type: 'message'; message: Message | null }
   | { type: 'resumed'; me: Me }
   | { type: 'logged_in'; answer: LoginAnswer }
+  | { type: 'enrolled'; answer: Enrolled }
+  | { type: 'codes_kept' }
   | { type: 'listed'; phones: readonly Phone[]; last: string | null; now: number }
   | { type: 'frame'; frame: Frame; now: number }
   | { type: 'picker'; event: PickerEvent }
@@ -56,14 +70,22 @@ export const start: Flow = {
   take_over_epoch: null,
   cookiesBlocked: false,
   picker: emptyPicker,
+  blocked: false,
+  kinds: [],
+  why: undefined,
+  rules: undefined,
+  notices: [],
+  codes: null,
 }
 
 export function step(flow: Flow, event: FlowEvent): Flow {
   switch (event.type) {
-    case 'sent': return { ...flow, busy: true, message: null }
+    case 'sent': return { ...flow, busy: true, message: null, blocked: false }
     case 'message': return { ...flow, busy: false, message: event.message }
     case 'resumed': return resumed(flow, event.me)
     case 'logged_in': return loggedIn(flow, event.answer)
+    case 'enrolled': return enrolled(flow, event.answer)
+    case 'codes_kept': return flow.codes ? loggedIn({ ...flow, codes: null }, flow.codes.after) : flow
     case 'listed': return listed(flow, event.phones, event.last, event.now)
     case 'frame': return frameCame(flow, event.frame, event.now)
     case 'picker': return { ...flow, picker: pick(flow.picker, event.event), message: null }
@@ -86,9 +108,15 @@ function resumed(flow: Flow, me: Me): Flow {
 }
 
 function loggedIn(flow: Flow, answer: LoginAnswer): Flow {
-  const picker = pick(emptyPicker, { type: 'last_used', name: answer.last_phone })
-  const next: Flow = { ...flow, busy: false, message: null, agent: answer.agent, take_over_epoch: null, picker }
+  const picker = pick(emptyPicker, { type: 'last_used', name: answer.last_phone ?? null })
+  const next: Flow = {
+    ...flow, busy: false, message: null, blocked: false, agent: answer.agent, take_over_epoch: null, picker,
+    notices: answer.notices ?? flow.notices, kinds: answer.kinds ?? [], why: answer.why, rules: answer.rules,
+  }
   switch (answer.state) {
+    case 'second_factor': return { ...next, step: 'factor' }
+    case 'change_password': return { ...next, step: 'password' }
+    case 'enrol_factor': return { ...next, step: 'enrol' }
     case 'ready': return { ...next, step: 'in' }
     case 'choose_phone': return seek(next)
     case 'held':
@@ -97,6 +125,12 @@ function loggedIn(flow: Flow, answer: LoginAnswer): Flow {
         ? { ...next, question: { held: answer.held, then: 'choose' } }
         : seek(next)
   }
+}
+
+/** The codes first: the next page would take them away for good. */
+function enrolled(flow: Flow, answer: Enrolled): Flow {
+  const { recovery_codes: list = [], ...after } = answer
+  return list.length > 0 ? { ...flow, step: 'codes', busy: false, message: null, codes: { list, after } } : loggedIn(flow, after)
 }
 
 /** On to the place where this agent's calls go. */
@@ -147,10 +181,12 @@ function refused(flow: Flow, refusal: Refusal, status: number): Flow {
       return { ...next, picker: pick(flow.picker, { type: 'refused', name: flow.picker.selected }) }
     case 'login_expired':
     case 'no_session':
-      return flow.step === 'phone' ? { ...start, message: { tone: 'info', text: refusal.sentence || words.loginExpired } } : next
+      return flow.step !== 'credentials' && flow.step !== 'no_choice' ? { ...start, message: { tone: 'info', text: refusal.sentence || words.loginExpired } } : next
     case 'browser_calls_unavailable':
       // Not the person's mistake: said calmly.
       return { ...next, message: { tone: 'info', text: refusal.sentence } }
+    case 'blocked':
+      return { ...next, blocked: true }
     case 'too_many_attempts':
       return { ...next, message: { tone: 'error', text: withWait(refusal) } }
     default:

@@ -1,11 +1,12 @@
 // Carries out what the login machine decides: sends, listens, and feeds every answer back as an event.
 
 import { useCallback, useEffect, useReducer, useRef, useState } from 'react'
-import type { Me } from '../api'
+import type { Enrolled, LoginAnswer, Me, Refusal } from '../api'
 import { openEvents, type Link } from '../events'
-import { api } from '../http'
+import { makePasskey, showPasskey } from '../factors/passkey'
+import { api, type Answer } from '../http'
 import { words } from '../words'
-import { sendsAgain, start, step, type Flow } from './flow'
+import { sendsAgain, start, step, type Flow, type Message } from './flow'
 import type { PickerEvent } from './picker'
 
 /** A login this fresh has not expired; if it is unknown, its cookie was not kept. */
@@ -14,7 +15,18 @@ const COOKIE_MS = 10_000
 export interface LoginControl {
   flow: Flow
   link: Link
-  submitCredentials: (username: string, password: string) => void
+  submitCredentials: (username: string, password: string, way?: 'directory') => void
+  submitFactor: (kind: 'totp' | 'recovery', code: string) => void
+  showPasskey: () => void
+  makePasskey: () => void
+  /** `refused` hears what the rules said, so that they can be ticked. */
+  changePassword: (password: string, refused: (refusal: Refusal) => void) => void
+  /** What was typed a moment ago, to tell a new password from the old one. */
+  typedPassword: () => string | undefined
+  enrolled: (answer: Enrolled) => void
+  codesKept: () => void
+  say: (message: Message | null) => void
+  refuse: (refusal: Refusal, status: number) => void
   submitPhone: () => void
   pick: (event: PickerEvent) => void
   agree: () => void
@@ -24,12 +36,13 @@ export interface LoginControl {
   closeCookies: () => void
 }
 
-export function useLogin(me: Me | null, onIn: () => void, onOut: () => void): LoginControl {
-  const [flow, tell] = useReducer(step, start, (first) => (me ? step(first, { type: 'resumed', me }) : first))
+export function useLogin(me: Me | null, said: Message | null, onIn: () => void, onOut: () => void): LoginControl {
+  const [flow, tell] = useReducer(step, { ...start, message: said }, (first) => (me ? step(first, { type: 'resumed', me }) : first))
   const [link, setLink] = useState<Link>('connecting')
   const current = useRef(flow)
   current.current = flow
   const loggedInAt = useRef(0)
+  const typed = useRef<string | undefined>(undefined)
 
   const list = useCallback(async (first: boolean) => {
     const answer = await api.phones()
@@ -45,18 +58,68 @@ export function useLogin(me: Me | null, onIn: () => void, onOut: () => void): Lo
     }
   }, [])
 
-  const submitCredentials = useCallback(async (username: string, password: string) => {
+  /** An answer that says what comes next, or a refusal. */
+  const arrive = useCallback((answer: Answer<LoginAnswer>) => {
+    if (!answer.ok) {
+      // The cookie of a moment ago did not come back: it was never kept (SPEC A4).
+      if (answer.status === 401 && ['no_session', 'login_expired'].includes(answer.refusal.reason) && Date.now() - loggedInAt.current < COOKIE_MS) {
+        loggedInAt.current = 0
+        tell({ type: 'declined' })
+        return tell({ type: 'cookies', blocked: true })
+      }
+      return tell({ type: 'refused', refusal: answer.refusal, status: answer.status })
+    }
+    // A second factor may come before the new password; until then what was typed is kept.
+    if (!['change_password', 'second_factor'].includes(answer.value.state)) typed.current = undefined
+    tell({ type: 'logged_in', answer: answer.value })
+  }, [])
+
+  const submitCredentials = useCallback(async (username: string, password: string, way?: 'directory') => {
     if (current.current.busy) return
     const missing = username.trim() === '' ? words.nameMissing : password === '' ? words.passwordMissing : null
     if (missing) return tell({ type: 'message', message: { tone: 'error', text: missing } })
     if (!navigator.cookieEnabled) return tell({ type: 'cookies', blocked: true })
     tell({ type: 'sent' })
-    const answer = await api.login(username.trim(), password)
+    const answer = await api.login(username.trim(), password, way)
     if (answer.ok) {
       loggedInAt.current = Date.now()
-      tell({ type: 'logged_in', answer: answer.value })
-    } else tell({ type: 'refused', refusal: answer.refusal, status: answer.status })
-  }, [])
+      typed.current = password
+    }
+    if (answer.ok) arrive(answer)
+    else tell({ type: 'refused', refusal: answer.refusal, status: answer.status })
+  }, [arrive])
+
+  const submitFactor = useCallback(async (kind: 'totp' | 'recovery', code: string) => {
+    tell({ type: 'sent' })
+    arrive(await api.factor(kind, code))
+  }, [arrive])
+
+  const usePasskey = useCallback(async (how: 'show' | 'make') => {
+    if (current.current.busy) return
+    tell({ type: 'sent' })
+    const begun = how === 'show' ? await api.passkeyBegin() : await api.addPasskeyBegin()
+    if (!begun.ok) return tell({ type: 'refused', refusal: begun.refusal, status: begun.status })
+    try {
+      if (how === 'show') arrive(await api.passkeyFinish(await showPasskey(begun.value)))
+      else {
+        const answer = await api.addPasskeyFinish(await makePasskey(begun.value))
+        if (answer.ok) tell({ type: 'enrolled', answer: answer.value })
+        else tell({ type: 'refused', refusal: answer.refusal, status: answer.status })
+      }
+    } catch {
+      // Turned down, timed out, or none there: the browser has told already, in its own words.
+      tell({ type: 'message', message: { tone: 'info', text: how === 'show' ? words.passkeyNotShown : words.passkeyNotMade } })
+    }
+  }, [arrive])
+
+  const changePassword = useCallback(async (password: string, refused: (refusal: Refusal) => void) => {
+    if (current.current.busy) return
+    tell({ type: 'sent' })
+    const answer = await api.changePassword(password)
+    if (answer.ok || answer.status === 401) return arrive(answer)
+    tell({ type: 'message', message: null })
+    refused(answer.refusal)
+  }, [arrive])
 
   const sendPhone = useCallback(async (phone: string | null, epoch: number | null) => {
     tell({ type: 'sent' })
@@ -114,7 +177,16 @@ export function useLogin(me: Me | null, onIn: () => void, onOut: () => void): Lo
   return {
     flow,
     link,
-    submitCredentials: (username, password) => void submitCredentials(username, password),
+    submitCredentials: (username, password, way) => void submitCredentials(username, password, way),
+    submitFactor: (kind, code) => void submitFactor(kind, code),
+    showPasskey: () => void usePasskey('show'),
+    makePasskey: () => void usePasskey('make'),
+    changePassword: (password, refused) => void changePassword(password, refused),
+    typedPassword: () => typed.current,
+    enrolled: useCallback((answer: Enrolled) => tell({ type: 'enrolled', answer }), []),
+    codesKept: useCallback(() => tell({ type: 'codes_kept' }), []),
+    say: useCallback((message: Message | null) => tell({ type: 'message', message }), []),
+    refuse: useCallback((refusal: Refusal, status: number) => tell({ type: 'refused', refusal, status }), []),
     submitPhone,
     pick: useCallback((event: PickerEvent) => tell({ type: 'picker', event }), []),
     agree,

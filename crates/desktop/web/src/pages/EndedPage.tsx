@@ -1,13 +1,26 @@
 // Thrown out: the whole page says that this login is over, why, when and from where (SPEC C2).
 
+import { useState } from 'react'
 import { Button } from 'react-aria-components'
 import type { LoginEnded } from '../api'
 import { at } from '../clock'
+import { api } from '../http'
 import { Frame, PageTitle } from '../parts/Frame'
+import { Question } from '../parts/Question'
 import { words } from '../words'
+
+type NotMe = 'no' | 'asked' | 'sent' | { done: string } | { failed: string }
 
 export function EndedPage({ ended, onAgain }: { ended: LoginEnded; onAgain: () => void }) {
   const taken = ended.why === 'taken_over'
+  const [notMe, setNotMe] = useState<NotMe>('no')
+  const send = async () => {
+    setNotMe('sent')
+    const answer = await api.notMe()
+    setNotMe(answer.ok ? { done: answer.value.sentence } : { failed: answer.refusal.sentence })
+  }
+  const done = typeof notMe === 'object' && 'done' in notMe ? notMe.done : null
+  const failed = typeof notMe === 'object' && 'failed' in notMe ? notMe.failed : null
   return (
     <Frame>
       <div className="ended" role="alert">
@@ -30,8 +43,19 @@ export function EndedPage({ ended, onAgain }: { ended: LoginEnded; onAgain: () =
           </div>
         ) : null}
       </dl>
-      {taken ? <p className="quiet">Your calls now go to the new login. If that was not you, tell your administrator.</p> : null}
+      {taken && !done ? <p className="quiet">Your calls now go to the new login.</p> : null}
+      <div role="status">{done ? <p className="message message-good">{done}</p> : null}</div>
+      <div role="alert">{failed ? <p className="message message-error">{failed}</p> : null}</div>
       <Button className="button button-main button-wide" onPress={onAgain}>Log in again</Button>
+      {taken && !done ? (
+        <Button className="button button-wide" aria-busy={notMe === 'sent'} onPress={() => { if (notMe !== 'sent') setNotMe('asked') }}>That wasn’t me</Button>
+      ) : null}
+      {notMe === 'asked' ? (
+        <Question title="Was it somebody else?" no="Cancel" yes="That wasn’t me" onNo={() => setNotMe('no')} onYes={() => void send()}>
+          <p>The new login ends at once, your account is locked, and the administrators are told.</p>
+          <p>To work again you then need an administrator, who unlocks your account.</p>
+        </Question>
+      ) : null}
     </Frame>
   )
 }
