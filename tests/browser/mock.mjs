@@ -47,13 +47,13 @@ export const suiteRules = () => ({
   profile: 'suite',
   rules: [
     { id: 'length', text: 'At least 8 characters', min: 8 },
-    { id: 'lower', text: 'One lower case letter' },
-    { id: 'upper', text: 'One upper case letter' },
-    { id: 'digit', text: 'One digit' },
-    { id: 'special', text: 'One special character:', chars: '~!@#$%^&-_=+[{]}' },
-    { id: 'not_old', text: 'Not the password of before' },
-    { id: 'not_recent', text: 'None of your last 12 passwords', n: 12 },
-    { id: 'not_common', text: 'No common or stolen password' },
+    { id: 'lower', text: 'At least one lower-case letter' },
+    { id: 'upper', text: 'At least one upper-case letter' },
+    { id: 'digit', text: 'At least one digit' },
+    { id: 'special', text: 'At least one of ~!@#$%^&-_=+[{]}', chars: '~!@#$%^&-_=+[{]}' },
+    { id: 'not_old', text: 'Different from your present password' },
+    { id: 'not_recent', text: 'Different from your last 12 passwords', n: 12 },
+    { id: 'not_common', text: 'Not a common password, and not your name' },
   ],
 })
 export const recoveryCodes = () => Array.from({ length: 10 }, (_, i) => `k${i}wm-7xq${i}-pd4r`)
@@ -95,6 +95,7 @@ export async function startMock(scenario = {}) {
     forgotRefusal: null,
     linkExpires: Date.now() + 3_540_000,
     factors: [],
+    factorRules: {},
     notices: [],
     presence: null,
     endsSoon: null,
@@ -186,11 +187,11 @@ export async function startMock(scenario = {}) {
       }
       case 'POST /api/login/factor':
         if (!known) return refuse(response, 401, 'no_session', 'You are not logged in.')
-        return body.code === '123456' || body.code === 'k0wm-7xq0-pd4r' ? advance(response) : refuse(response, 401, 'wrong_code', 'This code is not right, or no longer.')
+        return body.code === '123456' || body.code === 'k0wm-7xq0-pd4r' ? advance(response) : refuse(response, 422, 'wrong_code', 'This code is not right, or no longer.')
       case 'GET /api/password/rules':
         return send(response, 200, suiteRules())
       case 'POST /api/password':
-        if (state.stages[0] !== 'change_password' && body.old !== 'right') return refuse(response, 401, 'wrong_credentials', 'The username or the password is wrong.')
+        if (state.stages[0] !== 'change_password' && body.old !== 'right') return refuse(response, 422, 'old_password_wrong', 'The old password is wrong.')
         if (state.passwordRefusal) return send(response, state.passwordRefusal.status, state.passwordRefusal.body)
         return state.stages[0] === 'change_password' ? advance(response) : send(response, 200, me(), cookie())
       case 'POST /api/forgot':
@@ -205,13 +206,13 @@ export async function startMock(scenario = {}) {
         return send(response, 200, { secret: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP', uri: 'otpauth://totp/Hotseat:ann?secret=JBSWY3DPEHPK3PXP', qr_svg: qrSvg() })
       case 'POST /api/factor/totp/confirm': {
         if (body.code !== '123456') return refuse(response, 422, 'wrong_code', 'This code is not right, or no longer.')
-        state.factors = [...state.factors, { id: state.factors.length + 1, kind: 'totp', label: null, created: Date.now(), last_used: null }]
+        state.factors = [...state.factors, { id: state.factors.length + 1, kind: 'totp', name: 'Authenticator app', since: Date.now(), last_used: null }]
         return advance(response, { recovery_codes: recoveryCodes() })
       }
       case 'GET /api/factors':
-        return send(response, 200, { factors: state.factors, recovery_codes_left: state.factors.length > 0 ? 9 : 0, required: false })
+        return send(response, 200, { factors: state.factors, recovery_codes_left: state.factors.length > 0 ? 9 : 0, required: false, confirm: 'password', ...state.factorRules })
       case 'POST /api/factor/recovery':
-        return body.password === 'right' ? send(response, 200, { recovery_codes: recoveryCodes() }) : refuse(response, 401, 'wrong_credentials', 'The password is wrong.')
+        return body.password === 'right' ? send(response, 200, { recovery_codes: recoveryCodes() }) : refuse(response, 422, 'wrong_password', 'The password is wrong.')
       case 'POST /api/login/not-me':
         return state.notMe ? send(response, state.notMe.status, state.notMe.body)
           : send(response, 200, { sentence: 'The new login has ended and your account is locked. Please call your administrator.' })
@@ -261,7 +262,7 @@ export async function startMock(scenario = {}) {
         return send(response, 204, null, { 'set-cookie': 'hotseat=; Path=/; Max-Age=0' })
       default:
         if (request.method === 'DELETE' && url.pathname.startsWith('/api/factors/')) {
-          if (body?.password !== 'right') return refuse(response, 401, 'wrong_credentials', 'The password is wrong.')
+          if (body?.password !== 'right') return refuse(response, 422, 'wrong_password', 'The password is wrong.')
           state.factors = state.factors.filter((f) => String(f.id) !== url.pathname.split('/').at(-1))
           return send(response, 204, null)
         }

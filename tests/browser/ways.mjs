@@ -62,8 +62,8 @@ const takenOver = { type: 'login_ended', why: 'taken_over', sentence: 'Another u
 const expiring = { kind: 'password_expires', severity: 'warning', sentence: 'Your password expires in 9 days.', days: 9 }
 const licence = { kind: 'licence', severity: 'info', sentence: 'The licence of this site ends in 20 days. Please tell Carla Verdi, extension 2999, who looks after it.', days: 20 }
 const certificate = { kind: 'certificate', severity: 'warning', sentence: 'The certificate of this site expires in 3 days. Please tell your administrator.', days: 3 }
-const app = { id: 1, kind: 'totp', label: null, created: Date.now() - 20 * 1440 * minute, last_used: Date.now() - 50 * minute }
-const key = { id: 2, kind: 'passkey', label: 'Laptop of the front desk', created: Date.now() - 3 * 1440 * minute, last_used: null }
+const app = { id: 1, kind: 'totp', name: 'Authenticator app', since: Date.now() - 20 * 1440 * minute, last_used: Date.now() - 50 * minute }
+const key = { id: 2, kind: 'passkey', name: 'Laptop of the front desk', since: Date.now() - 3 * 1440 * minute, last_used: null }
 
 /** What a person may find on the screen: a name, the world it happens in, the way there. */
 export const waysStates = [
@@ -80,11 +80,11 @@ export const waysStates = [
     login: { status: 403, body: { reason: 'blocked', sentence: 'This account is blocked after too many wrong attempts. Please contact your administrator.' } },
   }, async (page, mock) => { await logIn(page, mock); await page.getByText('extension 2999').waitFor() }],
   ['ways-refused-there', {}, async (page, mock) => {
-    await page.goto(`${mock.url}/login?refused=oidc_unknown_account`)
-    await page.getByText('Nobody here has the e-mail address').waitFor()
+    await page.goto(`${mock.url}/login?refused=oidc_unknown`)
+    await page.getByText('There is no agent for this account here.').waitFor()
   }],
   ['ways-new-password', { stages: ['change_password'] }, atNewPassword],
-  ['ways-new-password-half', { stages: ['change_password'], why: 'expired' }, async (page, mock) => { await atNewPassword(page, mock); await page.keyboard.type('Sunny-'); await tick(page, 'One upper').and(page.locator('.tick-met')).waitFor() }],
+  ['ways-new-password-half', { stages: ['change_password'], why: 'expired' }, async (page, mock) => { await atNewPassword(page, mock); await page.keyboard.type('Sunny-'); await tick(page, 'one upper').and(page.locator('.tick-met')).waitFor() }],
   ['ways-new-password-refused', {
     stages: ['change_password'], why: 'administrator',
     passwordRefusal: { status: 422, body: { reason: 'password_rules', sentence: 'This password cannot be used. Please look at the rules.', failed: ['not_common', 'not_recent'] } },
@@ -169,16 +169,16 @@ export const waysStates = [
 export async function waysScenes(scene) {
   await scene('ways: each rule is ticked as one types, by keyboard alone, and nothing else can be reached before', { stages: ['change_password'] }, {}, async (page, mock) => {
     await atNewPassword(page, mock)
-    assert.equal(await look(page, 'One special'), 'open')
+    assert.equal(await look(page, 'At least one of'), 'open')
     // Exactly these characters, shown as they are.
     assert.equal(await page.locator('.chars').innerText(), '~!@#$%^&-_=+[{]}')
-    for (const [typed, text] of [['s', 'One lower'], ['S', 'One upper'], ['7', 'One digit'], ['*', null], ['-', 'One special'], ['unny', 'At least 8']]) {
+    for (const [typed, text] of [['s', 'one lower'], ['S', 'one upper'], ['7', 'one digit'], ['*', null], ['-', 'At least one of'], ['unny', 'At least 8']]) {
       await page.keyboard.type(typed)
       if (text) await until(async () => (await look(page, text)) === 'met', text)
-      else assert.equal(await look(page, 'One special'), 'open', 'an asterisk is not among them')
+      else assert.equal(await look(page, 'At least one of'), 'open', 'an asterisk is not among them')
     }
-    assert.equal(await look(page, 'Not the password of before'), 'met')
-    assert.equal(await look(page, 'None of your last'), 'later')
+    assert.equal(await look(page, 'your present password'), 'met')
+    assert.equal(await look(page, 'your last 12'), 'later')
     for (const path of ['/', '/phonebar', '/somewhere']) {
       await page.goto(mock.url + path)
       await heading(page, 'Choose a new password').waitFor()
@@ -196,7 +196,7 @@ export async function waysScenes(scene) {
   await scene('ways: the password typed at the login is not taken as the new one', { stages: ['change_password'] }, {}, async (page, mock) => {
     await atNewPassword(page, mock)
     await page.keyboard.type('right')
-    assert.equal(await look(page, 'Not the password of before'), 'open')
+    assert.equal(await look(page, 'your present password'), 'open')
     await page.keyboard.press('Enter')
     await page.getByText('Not every rule is met yet.').waitFor()
     assert.equal(sent(mock, 'POST /api/password').length, 0)
@@ -211,7 +211,7 @@ export async function waysScenes(scene) {
     await page.keyboard.type('6')
     await page.keyboard.press('Enter')
     await heading(page, 'Choose a new password').waitFor()
-    assert.equal(await look(page, 'Not the password of before'), 'open', 'what was typed before is still known')
+    assert.equal(await look(page, 'your present password'), 'open', 'what was typed before is still known')
     await field(page, 'New password').fill('Sunny-Day7')
     await field(page, 'Repeat the new password').fill('Sunny-Day7')
     await page.keyboard.press('Enter')
@@ -285,11 +285,11 @@ export async function waysScenes(scene) {
 
   await scene('ways: why the other side sent back is said once, and whatever it says is only text', {}, {}, async (page, mock) => {
     await page.goto(`${mock.url}/login?refused=oidc_denied&next=%2Fphonebar`)
-    await page.getByText('you cancelled').waitFor()
+    await page.getByText('The login was cancelled.').waitFor()
     assert.equal(new URL(page.url()).search, '?next=%2Fphonebar')
     await page.reload()
     await field(page, 'Agent Username').waitFor()
-    assert.equal(await page.getByText('you cancelled').count(), 0)
+    assert.equal(await page.getByText('The login was cancelled.').count(), 0)
     await page.goto(`${mock.url}/login?refused=${encodeURIComponent('<img src=x onerror=alert(1)>')}`)
     await page.getByText('Logging in there did not work (unknown).').waitFor()
   })
@@ -417,9 +417,18 @@ export async function waysScenes(scene) {
     const soon = () => mock.push({ type: 'login_ends_soon', why: 'idle', at: Date.now() + 120_000 })
     soon()
     await page.getByRole('alert').filter({ hasText: 'You will be logged out at' }).waitFor()
+    await page.mouse.move(300, 300)
+    await page.mouse.move(310, 310)
+    assert.equal(sent(mock, 'POST /api/me/active').length, 0, 'a pointer may be on its way')
+    await button(page, 'Stay').focus()
     await button(page, 'Stay').click()
     await button(page, 'Stay').waitFor({ state: 'detached' })
-    assert.deepEqual(sent(mock, 'POST /api/me/active').map((r) => r.csrf), ['word'])
+    assert.equal(sent(mock, 'POST /api/me/active')[0].csrf, 'word')
+    // Whoever goes on working need not answer.
+    soon()
+    await button(page, 'Stay').waitFor()
+    await page.keyboard.press('Shift')
+    await button(page, 'Stay').waitFor({ state: 'detached' })
     soon()
     await button(page, 'Stay').waitFor()
     mock.push({ type: 'activity', activity: 'ringing', peer: '+4969', since: Date.now() })
@@ -473,6 +482,33 @@ export async function waysScenes(scene) {
     await page.getByText('It is taken away.').waitFor()
     await until(async () => (await page.locator('.factors b', { hasText: 'Laptop of the front desk' }).count()) === 0, 'the list is fresh')
     assert.deepEqual(mock.state.requests.find((r) => r.door === 'DELETE /api/factors/2').body, { password: 'right' })
+  })
+
+  await scene('ways: whoever has no password of ours shows a code instead', seated({ factors: [app], factorRules: { confirm: 'code' } }), {}, async (page, mock) => {
+    await inside(page, mock)
+    await button(page, 'Second factor').click()
+    await button(page, 'Remove Authenticator app').click()
+    await page.getByLabel('Code from your authenticator app').fill('123 456')
+    await page.keyboard.press('Enter')
+    await until(() => mock.state.requests.some((r) => r.door === 'DELETE /api/factors/1'), 'asked')
+    assert.deepEqual(mock.state.requests.find((r) => r.door === 'DELETE /api/factors/1').body, { code: '123456' })
+  })
+
+  await scene('ways: the only factor of a role that demands one has no button to remove it', seated({ factors: [app], factorRules: { required: true } }), {}, async (page, mock) => {
+    await inside(page, mock)
+    await button(page, 'Second factor').click()
+    await page.getByText('9 recovery codes are left.').waitFor()
+    assert.equal(await page.getByRole('button', { name: 'Remove' }).count(), 0)
+  })
+
+  await scene('ways: that wasn’t me, also after a reload of the page that was thrown out', seated(), {}, async (page, mock) => {
+    await inside(page, mock)
+    mock.state.me = { status: 401, body: { reason: 'login_ended', ...takenOver, at: Date.now() } }
+    await page.reload()
+    await button(page, 'That wasn’t me').click()
+    await page.getByRole('alertdialog').getByRole('button', { name: 'That wasn’t me' }).click()
+    await page.getByText('your account is locked').waitFor()
+    assert.deepEqual(sent(mock, 'POST /api/login/not-me').map((r) => r.csrf), ['word'])
   })
 
   await scene('ways: who is more than an agent finds the administration, an agent does not', { agent: boss }, {}, async (page, mock) => {

@@ -124,19 +124,22 @@ export interface TotpBegun {
 /** A second factor of mine. */
 export interface Factor {
   id: number | string
-  kind: FactorKind
-  label?: string | null
-  created?: WallMs | null
-  last_used?: WallMs | null
-  /** Recovery codes that are left. */
-  left?: number | null
+  kind: 'totp' | 'passkey'
+  name: string | null
+  since: WallMs
+  last_used: WallMs | null
 }
 export interface FactorsAnswer {
   factors: Factor[]
-  recovery_codes_left?: number | null
+  recovery_codes_left: number
   /** The role demands one: the last cannot be taken away. */
-  required?: boolean
+  required: boolean
+  /** How to show that it is still the same person. `fresh_login`: by having just logged in. */
+  confirm: 'password' | 'code' | 'fresh_login'
 }
+
+/** That it is still the same person, before anything about factors changes. */
+export type Proof = { password: string } | { code: string } | Record<string, never>
 
 export interface ResetLook {
   expires: WallMs
@@ -157,6 +160,7 @@ export interface Presence {
 export interface EndsSoon {
   why: 'idle' | 'longest' | 'shift_end' | (string & {})
   at: WallMs
+  sentence?: string
 }
 
 export interface PhonesAnswer {
@@ -244,7 +248,7 @@ export type Frame = { seq?: number } & (
   | ({ type: 'quality'; from_agent: boolean } & Measured)
   | ({ type: 'presence' } & Presence)
   /** `at` is null when it will not end after all. */
-  | { type: 'login_ends_soon'; why: EndsSoon['why']; at: WallMs | null }
+  | { type: 'login_ends_soon'; why: EndsSoon['why']; at: WallMs | null; sentence?: string }
   | { type: 'phone_unreachable' }
   | { type: 'phone_back' }
   /** This tab has the audio no more: another one of the same login has taken it. */

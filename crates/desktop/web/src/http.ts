@@ -2,7 +2,7 @@
 // turned into a Refusal with a sentence, also when there was no answer at all.
 
 import type {
-  Enrolled, FactorsAnswer, LoginAnswer, Me, PasswordRules, PhonesAnswer, Refusal, ResetLook, SeatedAnswer, SipAnswer, Site, TicketAnswer, TotpBegun,
+  Enrolled, FactorsAnswer, LoginAnswer, Me, PasswordRules, PhonesAnswer, Proof, Refusal, ResetLook, SeatedAnswer, SipAnswer, Site, TicketAnswer, TotpBegun,
 } from './api'
 import { noteServerDate } from './clock'
 import { words } from './words'
@@ -12,7 +12,25 @@ export type Answer<T> = { ok: true; value: T } | { ok: false; status: number; re
 /** Longer than any answer takes, argon2 in a login storm included. */
 const TIMEOUT_MS = 20_000
 
-let csrf = ''
+/** The word outlives a reload: the page of an ended login needs it to say that somebody else was there. */
+const KEY = 'hotseat-word'
+let csrf = kept()
+
+function kept(): string {
+  try {
+    return sessionStorage.getItem(KEY) ?? ''
+  } catch {
+    return ''
+  }
+}
+function keep(word: string): void {
+  csrf = word
+  try {
+    sessionStorage.setItem(KEY, word)
+  } catch {
+    // Blocked storage: a reload forgets it.
+  }
+}
 
 /** The word of now, for who speaks to the server by other means. */
 export function csrfWord(): string {
@@ -49,8 +67,7 @@ async function send<T>(method: Method, path: string, body?: unknown): Promise<An
   }
   noteServerDate(response.headers.get('date'))
   const value = await readJson(response)
-  // Also with a refusal: a page whose login was ended may still say that it was not its agent.
-  if (isRecord(value) && typeof value.csrf === 'string') csrf = value.csrf
+  if (isRecord(value) && typeof value.csrf === 'string') keep(value.csrf)
   if (response.ok) {
     return { ok: true, value: value as T }
   }
@@ -84,19 +101,19 @@ export const api = {
   login: (username: string, password: string, way?: 'directory') => ask<LoginAnswer>('POST', '/api/login', { username, password, ...(way ? { way } : {}) }),
   factor: (kind: 'totp' | 'recovery', code: string) => ask<LoginAnswer>('POST', '/api/login/factor', { kind, code }),
   passkeyBegin: () => ask<unknown>('POST', '/api/login/passkey/begin', {}),
-  passkeyFinish: (credential: unknown) => ask<LoginAnswer>('POST', '/api/login/passkey/finish', credential),
+  passkeyFinish: (credential: unknown) => ask<LoginAnswer>('POST', '/api/login/passkey/finish', { credential }),
   passwordRules: () => ask<PasswordRules>('GET', '/api/password/rules'),
   changePassword: (password: string, old?: string) => ask<LoginAnswer>('POST', '/api/password', { ...(old === undefined ? {} : { old }), new: password }),
   forgot: (email: string) => ask<{ sentence: string }>('POST', '/api/forgot', { email }),
   resetLook: (token: string) => ask<ResetLook>('POST', '/api/reset/look', { token }),
   reset: (token: string, password: string) => ask<null>('POST', '/api/reset', { token, new: password }),
   factors: () => ask<FactorsAnswer>('GET', '/api/factors'),
-  totpBegin: (password?: string) => ask<TotpBegun>('POST', '/api/factor/totp/begin', password === undefined ? {} : { password }),
+  totpBegin: (proof: Proof) => ask<TotpBegun>('POST', '/api/factor/totp/begin', proof),
   totpConfirm: (code: string) => ask<Enrolled>('POST', '/api/factor/totp/confirm', { code }),
-  addPasskeyBegin: (password?: string) => ask<unknown>('POST', '/api/factor/passkey/begin', password === undefined ? {} : { password }),
-  addPasskeyFinish: (credential: unknown) => ask<Enrolled>('POST', '/api/factor/passkey/finish', credential),
-  newRecoveryCodes: (password: string) => ask<{ recovery_codes: string[] }>('POST', '/api/factor/recovery', { password }),
-  removeFactor: (id: number | string, password: string) => ask<null>('DELETE', `/api/factors/${encodeURIComponent(String(id))}`, { password }),
+  addPasskeyBegin: (proof: Proof) => ask<unknown>('POST', '/api/factor/passkey/begin', proof),
+  addPasskeyFinish: (credential: unknown) => ask<Enrolled>('POST', '/api/factor/passkey/finish', { credential }),
+  newRecoveryCodes: (proof: Proof) => ask<{ recovery_codes: string[] }>('POST', '/api/factor/recovery', proof),
+  removeFactor: (id: number | string, proof: Proof) => ask<null>('DELETE', `/api/factors/${encodeURIComponent(String(id))}`, proof),
   notMe: () => ask<{ sentence: string }>('POST', '/api/login/not-me', {}),
   ticket: () => ask<TicketAnswer>('POST', '/api/ticket', {}),
   useTicket: (ticket: string) => ask<LoginAnswer>('POST', '/api/ticket/use', { ticket }),

@@ -15,6 +15,7 @@ export const words = {
   cookiesBlocked: 'Your browser blocks cookies for this site, so the login cannot be kept.',
   oldMissing: 'Please enter your password of now.',
   codeMissing: 'Please enter the six digits.',
+  codeOrRecoveryMissing: 'Please enter a code.',
   recoveryMissing: 'Please enter one of your recovery codes.',
   passkeyNotShown: 'No passkey was used. Try again, or take another way.',
   passkeyNotMade: 'No passkey was made. Try again, or use an authenticator app.',

@@ -31,7 +31,7 @@ export function EndsSoonBanner({ soon, onStayed }: { soon: EndsSoon; onStayed: (
   return (
     <div className="soon" role="alert">
       <p>
-        <b>You will be logged out at {at(soon.at)}.</b> {whyWords[soon.why] ?? ''}
+        <b>You will be logged out at {at(soon.at)}.</b> {whyWords[soon.why] ?? soon.sentence ?? ''}
         {mayStay(soon) ? '' : ' A call that is on is not cut off. Afterwards you can log in again.'}
         {failed ? <> {failed}</> : null}
       </p>

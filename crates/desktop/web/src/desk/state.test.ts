@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Activity, Me } from '../api'
-import { absorb, deskOf, healed, STORY_MAX, type CallEntry, type Desk } from './state'
+import { absorb, deskOf, healed, stayed, STORY_MAX, type CallEntry, type Desk } from './state'
 
 const me: Me = {
   state: 'ready', csrf: 'x', login: { id: 1, epoch: 1, since: 1 },
@@ -75,4 +75,25 @@ test('silence is told per direction and ends with the call', () => {
   expect(desk.silent).toEqual({ agent: false, peer: true })
   desk = tell(desk, 'idle', null, 120)
   expect(desk.silent).toEqual({ agent: false, peer: false })
+})
+
+test('the end of a login is announced; a call or being there ends idleness, and nothing else', () => {
+  const desk = deskOf(me)
+  const idle = absorb(desk, { type: 'login_ends_soon', why: 'idle', at: 9 }, null, 1)
+  expect(idle.soon).toMatchObject({ why: 'idle', at: 9 })
+  expect(stayed(idle).soon).toBeNull()
+  expect(absorb(idle, { type: 'activity', activity: 'ringing', peer: null, since: 2 }, null, 2).soon).toBeNull()
+  expect(absorb(idle, { type: 'login_ends_soon', why: 'idle', at: null }, null, 2).soon).toBeNull()
+  const shift = absorb(desk, { type: 'login_ends_soon', why: 'shift_end', at: 9 }, null, 1)
+  expect(stayed(shift).soon).not.toBeNull()
+  expect(absorb(shift, { type: 'activity', activity: 'in_call', peer: null, since: 2 }, null, 2).soon).not.toBeNull()
+})
+
+test('presence says whether calls can come, and since when not', () => {
+  const gone = absorb(deskOf(me), { type: 'presence', state: 'not_ready', reason: 'phone_unreachable', since: 7 }, 'desk-1', 8)
+  expect(gone).toMatchObject({ reachable: false, notReadySince: 7 })
+  const back = absorb(gone, { type: 'presence', state: 'ready', reason: null, since: 9 }, 'desk-1', 9)
+  expect(back).toMatchObject({ reachable: true, notReadySince: null })
+  expect(back.story.map((e) => e.kind)).toEqual(['phone_back', 'phone_lost'])
+  expect(deskOf({ ...me, presence: { state: 'not_ready', reason: 'phone_unreachable', since: 7 } }).reachable).toBe(false)
 })

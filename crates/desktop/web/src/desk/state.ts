@@ -71,7 +71,7 @@ export function absorb(desk: Desk, frame: Frame, myPhone: string | null, now: nu
     case 'quality':
       return { ...desk, line: { ...desk.line, [frame.from_agent ? 'agent' : 'peer']: toldWords(frame, frame.from_agent) } }
     case 'presence': return present(desk, frame, now)
-    case 'login_ends_soon': return { ...desk, soon: frame.at === null ? null : { why: frame.why, at: frame.at } }
+    case 'login_ends_soon': return { ...desk, soon: frame.at === null ? null : { why: frame.why, at: frame.at, sentence: frame.sentence } }
     case 'phone_unreachable': return reach(desk, false, now)
     case 'phone_back': return reach(desk, true, now)
     case 'phone':
@@ -86,7 +86,7 @@ export function absorb(desk: Desk, frame: Frame, myPhone: string | null, now: nu
 
 /** Whoever is at it again: idleness has no end any more. */
 export function stayed(desk: Desk): Desk {
-  return { ...desk, soon: null }
+  return desk.soon?.why === 'idle' ? { ...desk, soon: null } : desk
 }
 
 function present(desk: Desk, presence: Presence, now: number): Desk {
@@ -97,7 +97,7 @@ function present(desk: Desk, presence: Presence, now: number): Desk {
 function reach(desk: Desk, reachable: boolean, now: number): Desk {
   if (desk.reachable === reachable) return desk
   const entry: PhoneEntry = { kind: reachable ? 'phone_back' : 'phone_lost', id: desk.nextId, at: now }
-  return { ...tellStory(desk, entry), reachable }
+  return { ...tellStory(desk, entry), reachable, notReadySince: null }
 }
 
 function activity(desk: Desk, told: ActivityNow, now: number): Desk {

@@ -6,6 +6,7 @@ import { serverNow } from '../clock'
 import { openEvents, type Link } from '../events'
 import { api } from '../http'
 import type { Session } from '../session'
+import { tellPresence } from './presence'
 import { absorb, deskOf, healed, stayed, type Desk } from './state'
 
 export interface DeskProps {
@@ -73,6 +74,10 @@ export function useDesk(props: DeskProps, also?: { onFrame?: (frame: EventFrame)
       },
     })
   }, [phoneName])
+
+  const warned = useRef(false)
+  warned.current = desk.soon?.why === 'idle'
+  useEffect(() => tellPresence(() => warned.current, () => tell({ type: 'stayed' })), [])
 
   const logOut = async () => {
     setLeaving('sent')

@@ -15,7 +15,7 @@ export function EnrolStep({ login }: { login: LoginControl }) {
   const [begun, setBegun] = useState<TotpBegun | null>(null)
   useEffect(() => {
     let over = false
-    void api.totpBegin().then((answer) => {
+    void api.totpBegin({}).then((answer) => {
       if (over) return
       if (answer.ok) setBegun(answer.value)
       else refuse(answer.refusal, answer.status)

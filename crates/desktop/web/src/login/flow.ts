@@ -185,6 +185,8 @@ function refused(flow: Flow, refusal: Refusal, status: number): Flow {
     case 'browser_calls_unavailable':
       // Not the person's mistake: said calmly.
       return { ...next, message: { tone: 'info', text: refusal.sentence } }
+    case 'factor_tries_spent':
+      return { ...start, message: { tone: 'error', text: refusal.sentence } }
     case 'blocked':
       return { ...next, blocked: true }
     case 'too_many_attempts':

@@ -4,11 +4,17 @@ import { words } from '../words'
 import type { Message } from './flow'
 
 const sentences: Record<string, string> = {
-  oidc_unknown_account: 'Nobody here has the e-mail address of that account. Please ask your administrator.',
-  oidc_unverified_email: 'The e-mail address of that account is not verified there, so it cannot be used here.',
-  oidc_denied: 'The other side did not let you in, or you cancelled. Nothing was changed.',
-  oidc_expired: words.loginExpired,
-  oidc_unavailable: 'The other side cannot be reached at the moment. Please try again, or log in with your password.',
+  oidc_unavailable: 'The login service does not answer. Please try again in a moment.',
+  oidc_expired: 'This login took too long, or was begun in another browser. Please try again.',
+  oidc_denied: 'The login was cancelled.',
+  oidc_refused: 'The answer of the login service could not be trusted, so you were not logged in. Please try again.',
+  oidc_unverified: 'Your mail address is not verified at the login service, so you cannot log in with it.',
+  oidc_other_domain: 'This account does not belong to your organisation. Please choose your work account.',
+  oidc_unknown: 'There is no agent for this account here. Please contact an administrator.',
+  blocked: 'Your account is blocked. Please contact an administrator.',
+  too_many_attempts: 'There were too many attempts. Please wait a moment and try again.',
+  busy: words.serverBusy,
+  store_unavailable: words.serverBusy,
 }
 
 /** A sentence for every reason; unknown ones are named, so that an administrator can look for them. */

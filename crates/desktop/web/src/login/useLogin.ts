@@ -97,7 +97,7 @@ export function useLogin(me: Me | null, said: Message | null, onIn: () => void, 
   const usePasskey = useCallback(async (how: 'show' | 'make') => {
     if (current.current.busy) return
     tell({ type: 'sent' })
-    const begun = how === 'show' ? await api.passkeyBegin() : await api.addPasskeyBegin()
+    const begun = how === 'show' ? await api.passkeyBegin() : await api.addPasskeyBegin({})
     if (!begun.ok) return tell({ type: 'refused', refusal: begun.refusal, status: begun.status })
     try {
       if (how === 'show') arrive(await api.passkeyFinish(await showPasskey(begun.value)))

@@ -6,8 +6,6 @@ import type { PasswordRule } from '../api'
 import { tickOf, type Known, type Tick } from './rules'
 
 const MAX = 256
-/** Two of these fit beside each other. */
-const SHORT = 22
 
 export interface NewPasswordProps {
   rules: readonly PasswordRule[]
@@ -47,9 +45,8 @@ export function NewPassword(props: NewPasswordProps) {
       </TextField>
       <ul className="ticks" id="password-rules">
         {rules.map((rule, i) => (
-          <Ticked key={rule.id} tick={ticks[i] ?? 'open'} short={!rule.chars && rule.text.length <= SHORT}>
-            {rule.text}
-            {rule.chars && !rule.text.includes(rule.chars) ? <> <code className="chars">{rule.chars}</code></> : null}
+          <Ticked key={rule.id} tick={ticks[i] ?? 'open'}>
+            <RuleText rule={rule} />
           </Ticked>
         ))}
         <Ticked tick={same}>Typed twice, both the same</Ticked>
@@ -67,9 +64,9 @@ export function NewPassword(props: NewPasswordProps) {
 
 const words: Record<Tick, string> = { met: 'met', open: 'not yet', failed: 'refused', later: 'checked when you save' }
 
-function Ticked({ tick, short = false, children }: { tick: Tick; short?: boolean; children: ReactNode }) {
+function Ticked({ tick, children }: { tick: Tick; children: ReactNode }) {
   return (
-    <li className={`tick tick-${tick}${short ? ' tick-short' : ''}`}>
+    <li className={`tick tick-${tick}`}>
       <Circle tick={tick} />
       <span>
         {children}
@@ -77,6 +74,13 @@ function Ticked({ tick, short = false, children }: { tick: Tick; short?: boolean
       </span>
     </li>
   )
+}
+
+/** The characters that count stand apart, exactly as they are. */
+function RuleText({ rule: { text, chars } }: { rule: PasswordRule }) {
+  if (!chars) return text
+  const [before = '', after = ''] = text.split(chars)
+  return <>{before.trimEnd()} <code className="chars">{chars}</code>{after}</>
 }
 
 function Circle({ tick }: { tick: Tick }) {

@@ -13,6 +13,12 @@ test('each rule is ticked by what is typed', () => {
   expect(tickOf(rule('length', { min: 3 }), '🙂🙂🙂')).toBe('met')
 })
 
+test('letters of every alphabet that has cases count', () => {
+  expect(tickOf(rule('lower'), 'É')).toBe('open')
+  expect(tickOf(rule('lower'), 'é')).toBe('met')
+  expect(tickOf(rule('upper'), 'Ж')).toBe('met')
+})
+
 test('exactly these special characters count, and no others', () => {
   const special = rule('special', { chars: SPECIAL })
   for (const c of SPECIAL) expect(tickOf(special, `a${c}`), c).toBe('met')

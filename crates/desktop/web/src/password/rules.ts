@@ -28,8 +28,9 @@ function locally(rule: PasswordRule, typed: string, known: Known): boolean | nul
   switch (rule.id) {
     // Characters as people count them, not UTF-16 halves.
     case 'length': return [...typed].length >= (rule.min ?? 8)
-    case 'lower': return /[a-z]/.test(typed)
-    case 'upper': return /[A-Z]/.test(typed)
+    // Letters of every alphabet that has cases, as the server reads them.
+    case 'lower': return /\p{Lowercase}/u.test(typed)
+    case 'upper': return /\p{Uppercase}/u.test(typed)
     case 'digit': return /[0-9]/.test(typed)
     case 'special': return [...(rule.chars ?? '')].some((c) => typed.includes(c))
     case 'not_old': return known.old === undefined ? null : typed !== '' && typed !== known.old
