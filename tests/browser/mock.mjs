@@ -102,6 +102,8 @@ export async function startMock(scenario = {}) {
     notMe: null,
     /** Tickets that are good once. */
     tickets: new Set(['good']),
+    /** Doors that are somebody else's: called with `{door, url, body, headers, known}`, answers or gives back nothing. */
+    also: null,
     ...scenario,
   }
   let seq = 1
@@ -160,6 +162,8 @@ export async function startMock(scenario = {}) {
     const door = `${request.method} ${url.pathname}`
     state.requests.push({ door, body, csrf: request.headers['x-hotseat-csrf'] ?? null })
     if (state.delay > 0) await new Promise((done) => setTimeout(done, state.delay))
+    const other = await state.also?.({ door, url, body, headers: request.headers, known: known && state.session !== null }, state)
+    if (other) return send(response, other.status, other.body)
     switch (door) {
       case 'GET /api/site':
         return send(response, 200, { name: 'Hotseat', version: '0.1.0', environment: 'development', login_methods: ['password'], forgot_password: 'mail', contact: null, ...state.site })

@@ -32,7 +32,6 @@ export default defineConfig({
     // Nothing inline: the content security policy forbids it, pictures as data excepted.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    cssCodeSplit: false,
     reportCompressedSize: true,
   },
   server: {

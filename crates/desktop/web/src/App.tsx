@@ -18,6 +18,8 @@ import { useSession } from './session'
 
 /** Agents at desk phones never load it. */
 const BrowserDesk = lazy(() => import('./bar/BrowserDesk'))
+/** Only those who look after others load it. */
+const AdminApp = lazy(() => import('./admin/AdminApp'))
 
 export function App() {
   const place = placeOf(usePath())
@@ -27,8 +29,10 @@ export function App() {
 
   // Where the session says that the address is not the place to be.
   const outside = session.at === 'none' || session.at === 'pending'
-  const away = ['desk', 'phonebar', 'unknown'].includes(place) && outside
-  const arrived = place === 'login' && session.at === 'in'
+  // Looking after others needs no phone: whoever has passed every step of the login but the choice of one is in enough.
+  const passed = session.at === 'in' || (session.at === 'pending' && ['choose_phone', 'held', 'ready'].includes(session.me.state))
+  const away = (['desk', 'phonebar', 'unknown'].includes(place) && outside) || (place === 'admin' && outside && !passed)
+  const arrived = place === 'login' && (session.at === 'in' || (passed && toAdmin()))
   useEffect(() => {
     if (away) go(loginPath(location.pathname + location.search), 'replace')
     else if (arrived) go(safeNext(new URLSearchParams(location.search).get('next'), location.origin), 'replace')
@@ -55,13 +59,17 @@ export function App() {
   if (session.at === 'unreachable') return <UnreachablePage sentence={session.sentence} />
   if (place === 'login') {
     const me = session.at === 'pending' ? session.me : null
-    return <LoginPage site={site} me={me} said={said} onIn={refresh} onOut={() => set({ at: 'none' })} />
+    return <LoginPage site={site} me={me} said={said} phoneless={toAdmin()} onIn={refresh} onOut={() => set({ at: 'none' })} />
+  }
+  if (place === 'admin' && passed) {
+    const out = () => { set({ at: 'none' }); go('/login') }
+    return <Suspense fallback={<WaitingPage />}><AdminApp site={site} onNoSession={() => void refresh()} onLoggedOut={out} /></Suspense>
   }
   if (session.at === 'ended') {
     return <EndedPage ended={session.ended} onAgain={() => { set({ at: 'none' }); go('/login') }} />
   }
   if (session.at !== 'in') return <WaitingPage />
-  if (place === 'unknown' || place === 'admin') return <UnknownPage />
+  if (place === 'unknown') return <UnknownPage />
   const desk = {
     me: session.me,
     compact: place === 'phonebar',
@@ -72,6 +80,11 @@ export function App() {
   const key = session.me.login?.id ?? 'desk'
   if (session.me.agent.typology === 'external') return <DeskPage key={key} {...desk} />
   return <Suspense fallback={<WaitingPage />}><BrowserDesk key={key} {...desk} /></Suspense>
+}
+
+/** The way back after the login leads to the administrators' pages. */
+function toAdmin(): boolean {
+  return placeOf(safeNext(new URLSearchParams(location.search).get('next'), location.origin).split(/[?#]/)[0] ?? '') === 'admin'
 }
 
 function useSite(): Site | null {

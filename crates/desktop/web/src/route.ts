@@ -46,23 +46,28 @@ function changed(): void {
   for (const listener of listeners) listener()
 }
 
-export function go(to: string, how: 'push' | 'replace' = 'push'): void {
+/** `stay`: another view of the same page, which stays scrolled where it is. */
+export function go(to: string, how: 'push' | 'replace' = 'push', scroll: 'top' | 'stay' = 'top'): void {
   if (how === 'push') history.pushState(null, '', to)
   else history.replaceState(null, '', to)
-  window.scrollTo(0, 0)
+  if (scroll === 'top') window.scrollTo(0, 0)
   changed()
 }
 
+function listen(listener: () => void): () => void {
+  listeners.add(listener)
+  window.addEventListener('popstate', listener)
+  return () => {
+    listeners.delete(listener)
+    window.removeEventListener('popstate', listener)
+  }
+}
+
 export function usePath(): string {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener)
-      window.addEventListener('popstate', listener)
-      return () => {
-        listeners.delete(listener)
-        window.removeEventListener('popstate', listener)
-      }
-    },
-    () => location.pathname,
-  )
+  return useSyncExternalStore(listen, () => location.pathname)
+}
+
+/** What stands behind the path: `?find=ann`, or nothing. */
+export function useSearch(): string {
+  return useSyncExternalStore(listen, () => location.search)
 }

@@ -1,6 +1,6 @@
 // The way in: one card that first asks who you are and then, in the same place, whatever else there is to ask.
 
-import { useCallback, useState } from 'react'
+import { useCallback, useEffect, useState } from 'react'
 import type { Me, Site } from '../api'
 import { RecoveryCodes } from '../factors/RecoveryCodes'
 import { ConnectionBanner } from '../parts/ConnectionBanner'
@@ -14,6 +14,7 @@ import { EnrolStep } from './EnrolStep'
 import { FactorStep } from './FactorStep'
 import type { Message, Step } from './flow'
 import { PhoneStep } from './PhoneStep'
+import { mayAdminister } from './StepFoot'
 import { TakeoverDialog } from './TakeoverDialog'
 import { useLogin, type LoginControl } from './useLogin'
 
@@ -26,6 +27,8 @@ export interface LoginPageProps {
   me: Me | null
   /** What there is to say before anything is typed: why another way in did not work. */
   said: Message | null
+  /** The way leads to pages that need no telephone: none is asked for. */
+  phoneless: boolean
   onIn: () => Promise<Session>
   onOut: () => void
 }
@@ -38,6 +41,12 @@ export function LoginPage(props: LoginPageProps) {
   const login = useLogin(props.me, props.said, arrived, props.onOut)
   const { flow } = login
   useTitle(titles[flow.step] ?? 'Log in')
+  // Far enough for the pages that need no telephone: on the way there, or about to be offered the link.
+  const enough = props.phoneless && (flow.step === 'phone' || flow.question?.then === 'choose')
+  const offered = flow.step === 'phone' && mayAdminister(flow.agent)
+  useEffect(() => {
+    if (enough || offered) arrived()
+  }, [enough, offered, arrived])
 
   return (
     <>
@@ -46,7 +55,7 @@ export function LoginPage(props: LoginPageProps) {
         {flow.step === 'phone' ? <Notices notices={flow.notices} /> : null}
         <StepOf login={login} site={props.site} />
       </Frame>
-      {flow.question ? (
+      {flow.question && !enough ? (
         <TakeoverDialog held={flow.question.held} agent={flow.agent} onCancel={login.decline} onContinue={login.agree} />
       ) : null}
       {flow.cookiesBlocked || lost ? (

@@ -1,0 +1,141 @@
+// Settings in effect as rows of words. What this page has no word for is shown by its own name, never left out.
+
+import { at } from '../clock'
+import { humanised } from './audit'
+import { RIGHT, ROLE } from './words'
+import type { Right, Role } from './api'
+
+export interface Group {
+  id: string
+  title: string
+  /** The file where it is changed. */
+  file: string
+  rows: [string, string][]
+}
+
+/** Title and file of each part, in the order in which people look for them. */
+const PARTS: Record<string, { title: string; file: string }> = {
+  passwords: { title: 'Passwords', file: 'security.toml, [passwords]' },
+  lockout: { title: 'Wrong passwords', file: 'security.toml, [lockout]' },
+  session: { title: 'Sessions', file: 'security.toml, [session]' },
+  factors: { title: 'Second factors', file: 'security.toml, [factors]' },
+  mail: { title: 'Mail', file: 'mail.toml' },
+  directory: { title: 'Active Directory', file: 'directory.toml' },
+  oidc: { title: 'Google or another provider', file: 'oidc.toml' },
+}
+
+const LABEL: Record<string, string> = {
+  profile: 'Profile',
+  suite: 'Security Suite',
+  valid_days: 'Valid for',
+  warn_days: 'Notice before the end',
+  notice_days: 'Notice before the end',
+  history: 'Not one of the last',
+  not_recent: 'Not one of the last',
+  min_length: 'At least',
+  length: 'At least',
+  attempts: 'Wrong attempts allowed',
+  max_attempts: 'Wrong attempts allowed',
+  minutes: 'Locked for',
+  unlock_minutes: 'Locked for',
+  block_minutes: 'Locked for',
+  idle_minutes: 'Ends when idle for',
+  longest_hours: 'Longest',
+  shift_end: 'Shift ends at',
+  required_for: 'Demanded of',
+  kinds: 'Kinds',
+  takeover: 'A takeover during a call',
+  contact: 'Whom locked-out people are told to contact',
+}
+
+const TAKEOVER: Record<string, string> = {
+  end: 'Ends the call',
+  refuse: 'Is refused',
+  move: 'Takes the call along',
+}
+
+const PROFILE: Record<string, string> = {
+  off: 'Off: no rules, no expiry',
+  suite: 'Security Suite',
+  modern: 'Modern: long, no composition rules, no expiry',
+}
+
+/** The parts of the answer; scalars beside them are gathered as «General». Roles are told elsewhere. */
+export function groupsOf(answer: Record<string, unknown>): Group[] {
+  const groups: Group[] = []
+  const general: [string, string][] = []
+  for (const [id, value] of Object.entries(answer)) {
+    if (id === 'roles') continue
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      general.push([labelOf(id), settingWords(id, value)])
+      continue
+    }
+    const part = PARTS[id] ?? { title: humanised(id), file: 'security.toml' }
+    groups.push({ id, title: part.title, file: part.file, rows: rowsOf(value as Record<string, unknown>) })
+  }
+  const order = Object.keys(PARTS)
+  groups.sort((a, b) => place(order, a.id) - place(order, b.id))
+  if (general.length > 0) groups.push({ id: 'general', title: 'General', file: 'security.toml', rows: general })
+  return groups
+}
+
+function rowsOf(values: Record<string, unknown>): [string, string][] {
+  return Object.entries(values).map(([name, value]) => [labelOf(name), settingWords(name, value)])
+}
+
+function place(order: readonly string[], id: string): number {
+  const found = order.indexOf(id)
+  return found < 0 ? order.length : found
+}
+
+function labelOf(name: string): string {
+  return LABEL[name] ?? humanised(name.replace(/_(days|minutes|hours|s|ms)$/, ''))
+}
+
+/** The value in words; the unit is in the name. A zero that means «no limit» says so. */
+export function settingWords(name: string, value: unknown): string {
+  if (value === null || value === undefined || value === '') return 'Not set'
+  if (value === true) return 'Yes'
+  if (value === false) return 'No'
+  if (Array.isArray(value)) return value.length === 0 ? 'None' : value.map((each) => wordFor(String(each))).join(', ')
+  if (typeof value === 'object') return Object.entries(value).map(([key, each]) => `${labelOf(key).toLowerCase()}: ${settingWords(key, each)}`).join('; ')
+  if (name === 'profile') return PROFILE[String(value)] ?? String(value)
+  if (name === 'takeover') return TAKEOVER[String(value)] ?? String(value)
+  if (typeof value === 'number') return numberWords(name, value)
+  return wordFor(String(value))
+}
+
+function numberWords(name: string, value: number): string {
+  if (/attempts$/.test(name) && value === 0) return 'No limit'
+  if (/^(unlock_|block_)?minutes$/.test(name) && value === 0) return 'Until somebody unlocks it'
+  if (/(_at|until|expires)$/.test(name) && value > 1e11) return at(value)
+  if (/_days$/.test(name)) return unit(value, 'day')
+  if (/minutes$/.test(name)) return unit(value, 'minute')
+  if (/_hours$/.test(name)) return unit(value, 'hour')
+  if (/_s$/.test(name)) return value % 60 === 0 && value >= 60 ? unit(value / 60, 'minute') : unit(value, 'second')
+  if (/^(min_)?length$/.test(name)) return unit(value, 'character')
+  return value.toLocaleString('en')
+}
+
+function unit(n: number, one: string): string {
+  return n === 0 ? 'Off' : `${n.toLocaleString('en')} ${one}${n === 1 ? '' : 's'}`
+}
+
+function wordFor(word: string): string {
+  return ROLE[word as Role] ?? word
+}
+
+export interface RoleRow {
+  role: string
+  rights: string[]
+}
+
+/** Each role and what it may do, from the one that may most. */
+export function rolesOf(roles: unknown): RoleRow[] {
+  if (typeof roles !== 'object' || roles === null) return []
+  const rows = Object.entries(roles).map(([role, rights]) => ({
+    role: ROLE[role as Role] ?? humanised(role),
+    rights: (Array.isArray(rights) ? rights : []).map((each) => RIGHT[each as Right] ?? humanised(String(each))),
+  }))
+  return rows.sort((a, b) => b.rights.length - a.rights.length)
+}
