@@ -3,6 +3,7 @@
 
 use crate::Core;
 use crate::desk::{agent_json, pending_answer, ready_answer};
+use crate::factor;
 use crate::login::{Seat, calls_in_browser, sit_down};
 use crate::notices;
 use crate::refusal::{Reason, Refusal};
@@ -12,7 +13,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use http::request::Parts;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::time::Duration;
 use store::{Account, Stage, Store, WebSession};
@@ -37,22 +38,32 @@ pub(crate) async fn enter<S: Store, C: Core>(
     let (token, session) = fresh(auth, account, None, &from.to_string()).await?;
     auth.store.put_session(session.clone()).await?;
     auth.audit(&account.agent.login_name, from, "login", proof).await;
-    go_on(auth, account, &session, &token, from).await
+    go_on(auth, account, &session, &token, from, Map::new()).await
 }
 
 /// The session's stage was passed: the next one begins, under another cookie, so that what was known before is worth nothing.
-#[expect(dead_code, reason = "the stages that are passed come with what they ask for")]
 pub(crate) async fn advance<S: Store, C: Core>(
     auth: &Auth<S, C>,
     parts: &Parts,
     session: &WebSession,
     account: &Account,
 ) -> Result<Response, Refusal> {
+    advance_with(auth, parts, session, account, Map::new()).await
+}
+
+/// The same, where the answer tells something else once: recovery codes, which are never shown again.
+pub(crate) async fn advance_with<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    parts: &Parts,
+    session: &WebSession,
+    account: &Account,
+    more: Map<String, Value>,
+) -> Result<Response, Refusal> {
     let (token, next) = fresh(auth, account, Some(session.stage), &session.from).await?;
     if !auth.store.advance_session(session.token_sha256, next.clone()).await? {
         return Err(Reason::LoginExpired.into());
     }
-    go_on(auth, account, &next, &token, auth.client(parts)).await
+    go_on(auth, account, &next, &token, auth.client(parts), more).await
 }
 
 async fn fresh<S: Store, C: Core>(
@@ -101,12 +112,16 @@ async fn next_stage<S: Store, C: Core>(
 }
 
 async fn is_due<S: Store, C: Core>(
-    _auth: &Auth<S, C>,
+    auth: &Auth<S, C>,
     account: &Account,
     stage: Stage,
 ) -> Result<bool, Refusal> {
     Ok(match stage {
-        Stage::SecondFactor | Stage::EnrolFactor | Stage::In => false,
+        Stage::SecondFactor => factor::is_enrolled(auth, account).await?,
+        Stage::EnrolFactor => {
+            factor::is_demanded(auth, account) && !factor::is_enrolled(auth, account).await?
+        }
+        Stage::In => false,
         Stage::ChangePassword => account.must_change,
     })
 }
@@ -119,9 +134,11 @@ pub(crate) async fn stage_answer<S: Store, C: Core>(
 ) -> Value {
     let mut answer = match session.stage {
         Stage::In => return pending_answer(auth, account, &session.csrf).await,
-        Stage::SecondFactor => json!({ "state": "second_factor" }),
+        Stage::SecondFactor => {
+            json!({ "state": "second_factor", "kinds": factor::kinds(auth, account).await })
+        }
         Stage::ChangePassword => json!({ "state": "change_password", "why": "administrator" }),
-        Stage::EnrolFactor => json!({ "state": "enrol_factor" }),
+        Stage::EnrolFactor => json!({ "state": "enrol_factor", "kinds": factor::KINDS }),
     };
     answer["csrf"] = json!(session.csrf);
     answer["agent"] = agent_json(account);
@@ -138,11 +155,14 @@ async fn go_on<S: Store, C: Core>(
     session: &WebSession,
     token: &Secret,
     from: IpAddr,
+    more: Map<String, Value>,
 ) -> Result<Response, Refusal> {
     if session.stage == Stage::In && calls_in_browser(account.agent.typology) {
         // No phone to choose: whoever sits nowhere yet sits down at once, and whoever does is asked (SPEC F1, C1).
         match sit_down(auth, account, session, &Seat::default(), from).await {
-            Ok((token, answer)) => return with_cookie(answer, &token, auth.settings.session_longest),
+            Ok((token, answer)) => {
+                return with_cookie(telling(answer, more), &token, auth.settings.session_longest);
+            }
             Err(refusal) if refusal.word() == Reason::AlreadyLoggedIn.word() => {}
             Err(refusal) => {
                 auth.audit(&account.agent.login_name, from, "sit_down", refusal.word()).await;
@@ -151,7 +171,14 @@ async fn go_on<S: Store, C: Core>(
         }
     }
     let answer = stage_answer(auth, account, session).await;
-    with_cookie(answer, token, lives(auth, account, session.stage))
+    with_cookie(telling(answer, more), token, lives(auth, account, session.stage))
+}
+
+fn telling(mut answer: Value, more: Map<String, Value>) -> Value {
+    if let Value::Object(answer) = &mut answer {
+        answer.extend(more);
+    }
+    answer
 }
 
 /// A second tab of the browser where the same agent sits already: nothing to ask, nothing to change.

@@ -4,6 +4,7 @@ mod board;
 mod desk;
 mod entry;
 mod events;
+mod factor;
 mod follow;
 pub mod licence;
 mod limits;
@@ -16,6 +17,7 @@ mod request;
 mod sip;
 mod state;
 
+pub use factor::FactorSettings;
 pub use limits::AttemptLimits;
 pub use refusal::Reason;
 pub use request::Network;
@@ -25,7 +27,7 @@ pub use state::{Auth, Settings};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use http::{HeaderValue, header};
 use refusal::Refusal;
 use store::Store;
@@ -77,6 +79,16 @@ pub fn router<S: Store, C: Core>(auth: Auth<S, C>) -> axum::Router {
         .route("/api/site", get(desk::site::<S, C>))
         .route("/api/login", post(login::credentials::<S, C>).delete(login::out::<S, C>))
         .route("/api/login/device", post(login::device::<S, C>))
+        .route("/api/login/factor", post(factor::code::<S, C>))
+        .route("/api/login/passkey/begin", post(factor::passkey_begin::<S, C>))
+        .route("/api/login/passkey/finish", post(factor::passkey_finish::<S, C>))
+        .route("/api/factors", get(factor::list::<S, C>))
+        .route("/api/factors/{id}", delete(factor::remove::<S, C>))
+        .route("/api/factor/totp/begin", post(factor::totp_begin::<S, C>))
+        .route("/api/factor/totp/confirm", post(factor::totp_confirm::<S, C>))
+        .route("/api/factor/passkey/begin", post(factor::new_passkey_begin::<S, C>))
+        .route("/api/factor/passkey/finish", post(factor::new_passkey_finish::<S, C>))
+        .route("/api/factor/recovery", post(factor::new_recovery::<S, C>))
         .route("/api/phones", get(desk::phones::<S, C>))
         .route("/api/me", get(desk::me::<S, C>))
         .route("/api/sip", get(sip::account::<S, C>))

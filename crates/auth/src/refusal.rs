@@ -34,6 +34,20 @@ reasons! {
     SecondFactorRequired = "second_factor_required", FORBIDDEN, "Please enter your second factor first.";
     PasswordChangeRequired = "password_change_required", FORBIDDEN, "Please change your password first.";
     FactorEnrolmentRequired = "factor_enrolment_required", FORBIDDEN, "Please set up a second factor first.";
+    WrongCode = "wrong_code", UNPROCESSABLE_ENTITY,
+        "This code is wrong or was used already. Please wait for the next one and try again.";
+    FactorTriesSpent = "factor_tries_spent", UNAUTHORIZED, "Too many wrong tries. Please log in again.";
+    PasskeyRefused = "passkey_refused", UNPROCESSABLE_ENTITY,
+        "This passkey was not accepted. Please try again, or use another way.";
+    PasskeyKnown = "passkey_known", CONFLICT, "This passkey is set up already.";
+    PasskeyNeedsName = "passkey_needs_name", UNPROCESSABLE_ENTITY,
+        "Passkeys work only where this site is opened by its name. Please ask an administrator for the address.";
+    TooManyFactors = "too_many_factors", CONFLICT,
+        "There are as many second factors as there can be. Please remove one first.";
+    FactorNeeded = "factor_needed", CONFLICT,
+        "Your role needs a second factor. Please set up another one before you remove this one.";
+    ConfirmFirst = "confirm_first", FORBIDDEN, "Please show once more that it is you.";
+    WrongPassword = "wrong_password", UNPROCESSABLE_ENTITY, "The password is wrong.";
     NotNow = "not_now", CONFLICT, "There is nothing to do here now. Please reload the page.";
     PhoneRequired = "phone_required", UNPROCESSABLE_ENTITY, "Please choose a phone.";
     PhoneUnknown = "phone_unknown", UNPROCESSABLE_ENTITY, "There is no such phone. Please choose another one.";

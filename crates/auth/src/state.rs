@@ -1,6 +1,7 @@
 //! What every request shares: the store, the core, the board, the limits, and how a cookie becomes a session.
 
 use crate::board::Board;
+use crate::factor::FactorSettings;
 use crate::limits::{AttemptLimits, Limits};
 use crate::password::Hasher;
 use crate::refusal::{Reason, Refusal};
@@ -12,7 +13,7 @@ use hotdesk::pass::PassKey;
 use http::HeaderMap;
 use http::request::Parts;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::{Stage, Store, WebSession};
 use terms::{Login, Pii, WallTime};
@@ -42,6 +43,8 @@ pub struct Settings {
     pub limits: AttemptLimits,
     /// Password hashes computed at once.
     pub hash_slots: usize,
+    /// At the start; `Auth::set_factor_settings` changes it.
+    pub factors: FactorSettings,
     pub sip: SipSettings,
     pub clock: Arc<dyn Fn() -> WallTime + Send + Sync>,
 }
@@ -60,6 +63,7 @@ impl Default for Settings {
             limits: AttemptLimits::default(),
             // One core stays for calls, whatever logs in.
             hash_slots: cores.saturating_sub(1).clamp(1, 4),
+            factors: FactorSettings::default(),
             sip: SipSettings {
                 domain: "hotseat.test".into(),
                 realm: "hotseat.test".into(),
@@ -88,6 +92,7 @@ pub struct Inner<S, C> {
     pub(crate) hasher: Hasher,
     pub(crate) limits: Limits,
     board: Mutex<Board>,
+    factors: RwLock<FactorSettings>,
     /// One reader of changes at a time, so that an older answer is never applied after a newer one.
     refreshing: tokio::sync::Mutex<()>,
     pub(crate) look_now: Notify,
@@ -117,12 +122,18 @@ impl<S: Store, C: Core> Auth<S, C> {
             hasher: Hasher::new(settings.hash_slots),
             limits: Limits::new(settings.limits),
             board,
+            factors: RwLock::new(settings.factors.clone()),
             refreshing: tokio::sync::Mutex::new(()),
             look_now: Notify::new(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             streams_of: DashMap::new(),
             settings,
         }))
+    }
+
+    /// Who needs a second factor from now on. Who is in stays in.
+    pub fn set_factor_settings(&self, settings: FactorSettings) {
+        *self.factors.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// Passwords looked at since the start, right or wrong or of nobody: each costs one hash.
@@ -139,6 +150,10 @@ impl<S: Store, C: Core> Auth<S, C> {
 impl<S: Store, C: Core> Inner<S, C> {
     pub(crate) fn now(&self) -> WallTime {
         (self.settings.clock)()
+    }
+
+    pub(crate) fn factor_settings(&self) -> RwLockReadGuard<'_, FactorSettings> {
+        self.factors.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn origins(&self) -> &[String] {
@@ -219,7 +234,6 @@ impl<S: Store, C: Core> Inner<S, C> {
     }
 
     /// As `session_to_change`, for what belongs to one stage of the way in and is good for nothing else.
-    #[expect(dead_code, reason = "the stages that use it come with what they ask for")]
     pub(crate) async fn session_to_change_at(
         &self,
         stage: Stage,
@@ -272,7 +286,7 @@ fn in_at(session: &WebSession, stage: Stage) -> Result<(), Refusal> {
 }
 
 /// What has to be done first.
-fn stage_refusal(stage: Stage) -> Refusal {
+pub(crate) fn stage_refusal(stage: Stage) -> Refusal {
     match stage {
         Stage::SecondFactor => Reason::SecondFactorRequired,
         Stage::ChangePassword => Reason::PasswordChangeRequired,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod factors;
 mod input;
 mod memory;
 mod seal;
@@ -9,6 +10,10 @@ mod sqlite;
 
 pub use accounts::{Account, Accounts, BlockReason, Blocked, Stage, Way};
 pub use audit::{AuditCount, AuditEntry, AuditFilter, AuditLine, AuditLog};
+pub use factors::{
+    Ceremony, FACTORS_PER_AGENT_MAX, Factor, FactorAdded, FactorBody, FactorKind, FactorTry, Factors, NewFactor,
+    TryLimits,
+};
 pub use hotdesk::claim::{Claim, Decision};
 pub use memory::Memory;
 pub use seal::{KeyError, SealingKey};
@@ -122,7 +127,7 @@ pub struct Changes {
 }
 
 /// The verbs. `Sqlite` and `Memory` implement them, PostgreSQL will; all are `Send` so that any task may call.
-pub trait Store: Accounts + AuditLog + Send + Sync + 'static {
+pub trait Store: Accounts + AuditLog + Factors + Send + Sync + 'static {
     /// Several writes in one commit (group commit); each gets its own outcome, in order.
     fn write(&self, batch: Vec<StoreWrite>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
 

@@ -32,6 +32,7 @@ pub(crate) struct Tables {
     records: BTreeMap<CallId, CallRecord>,
     pub(crate) audit: VecDeque<AuditLine>,
     pub(crate) last_audit: u64,
+    pub(crate) factors: crate::factors::Shelf,
     seq: u64,
     changes: BTreeMap<Thing, u64>,
     refusing: Option<StoreError>,
@@ -357,6 +358,7 @@ impl Store for Memory {
         let ended = open.and_then(|login| tables.end(login, LoginEndReason::AgentRemoved, at, ""));
         tables.sessions.retain(|_, session| session.row.agent != id || session.row.login.is_some());
         if tables.agents.remove(&id).is_some() {
+            tables.factors.forget(id);
             tables.touch(Thing::Agent(id));
         }
         Ok(ended)

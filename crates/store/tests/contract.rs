@@ -43,6 +43,10 @@ stores! {
     an_account_keeps_what_was_said_of_it_and_shares_no_address
     a_stage_is_passed_once_and_under_another_token
     many_tasks_claim_at_once_and_nobody_sits_twice
+    factors_are_kept_and_each_counter_is_good_once
+    a_recovery_code_opens_once
+    a_ceremony_ends_once_and_runs_out
+    tries_are_counted_before_they_are_looked_at
 }
 
 #[tokio::test]

@@ -3,11 +3,13 @@
 mod accounts;
 mod audit;
 mod claims;
+mod factors;
 mod rows;
 
 pub use accounts::*;
 pub use audit::*;
 pub use claims::*;
+pub use factors::*;
 pub use rows::*;
 
 use std::path::PathBuf;
