@@ -7,6 +7,7 @@ mod kill_nine;
 mod known_at_once;
 #[path = "../lab/mod.rs"]
 mod lab;
+mod licence;
 mod passwords;
 mod reload;
 mod secure;

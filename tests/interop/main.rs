@@ -6,6 +6,7 @@ mod browser;
 mod calls;
 mod desk;
 mod encrypted;
+mod forgot;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod networks;

@@ -3,6 +3,7 @@
 // Each ring uses its part of the laboratory.
 #![allow(dead_code)]
 
+pub mod smtp;
 pub mod web;
 
 use std::io::{BufRead, BufReader, Write};

@@ -254,7 +254,9 @@ impl Board {
         let seated = self.login_at(id).map(|login| login.since);
         Some(match is_lost(state) {
             true => json!({ "state": "not_ready", "reason": "phone_unreachable", "since": since }),
-            false => json!({ "state": "ready", "reason": null, "since": seated.map_or(since, |at| at.max(since)) }),
+            false => {
+                json!({ "state": "ready", "reason": null, "since": seated.map_or(since, |at| at.max(since)) })
+            }
         })
     }
 

@@ -19,6 +19,7 @@ pub(crate) async fn site<S: Store, C: Core>(State(auth): State<Auth<S, C>>) -> J
         "version": auth.settings.version,
         "environment": auth.settings.environment,
         "login_methods": ["password"],
+        "forgot_password": crate::forgot::way(&auth),
     }))
 }
 

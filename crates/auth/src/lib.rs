@@ -6,6 +6,8 @@ mod entry;
 mod events;
 mod factor;
 mod follow;
+mod forgot;
+mod letters;
 pub mod licence;
 mod limits;
 mod login;
@@ -15,6 +17,7 @@ pub mod password;
 mod refusal;
 mod request;
 mod sip;
+mod standing;
 mod state;
 
 pub use factor::FactorSettings;
@@ -22,6 +25,7 @@ pub use limits::AttemptLimits;
 pub use refusal::Reason;
 pub use request::Network;
 pub use sip::{IceServers, SipSettings};
+pub use standing::Standing;
 pub use state::{Auth, Settings};
 
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -89,6 +93,9 @@ pub fn router<S: Store, C: Core>(auth: Auth<S, C>) -> axum::Router {
         .route("/api/factor/passkey/begin", post(factor::new_passkey_begin::<S, C>))
         .route("/api/factor/passkey/finish", post(factor::new_passkey_finish::<S, C>))
         .route("/api/factor/recovery", post(factor::new_recovery::<S, C>))
+        .route("/api/forgot", post(forgot::forgot::<S, C>))
+        .route("/api/reset", post(forgot::choose::<S, C>))
+        .route("/api/reset/look", post(forgot::look::<S, C>))
         .route("/api/phones", get(desk::phones::<S, C>))
         .route("/api/me", get(desk::me::<S, C>))
         .route("/api/sip", get(sip::account::<S, C>))

@@ -33,7 +33,7 @@ pub(crate) struct Credentials {
 /// Read straight into a `Secret`, so that no debug print of the request shows it.
 #[derive(Deserialize)]
 #[serde(from = "String")]
-struct Password(Secret);
+pub(crate) struct Password(pub(crate) Secret);
 
 impl From<String> for Password {
     fn from(text: String) -> Password {

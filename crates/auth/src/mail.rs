@@ -229,6 +229,12 @@ impl Posted {
     }
 }
 
+/// What an administrator sends to see whether mail works.
+pub fn test_letter(to: EmailAddress) -> Letter {
+    let text = "Hello,\n\nthis is the letter that an administrator of Hotseat sent to see whether mail works. It does.\n";
+    Letter { to, subject: "Mail from Hotseat works", text: Secret::new(text) }
+}
+
 /// RFC 3834 §5: a machine wrote this, so let no machine answer.
 #[derive(Clone)]
 struct AutoSubmitted;

@@ -4,6 +4,7 @@ use crate::Core;
 use crate::state::Auth;
 use serde::Serialize;
 use store::{Account, Store};
+use terms::Role;
 
 /// One notice, as the page shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,13 +20,23 @@ pub(crate) struct Notice {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(dead_code, reason = "the sources that give notices come with what they watch")]
 pub(crate) enum Severity {
     Info,
     Warning,
 }
 
 /// All notices for this person, the most pressing first.
-pub(crate) async fn of<S: Store, C: Core>(_auth: &Auth<S, C>, _account: &Account) -> Vec<Notice> {
-    Vec::new()
+pub(crate) async fn of<S: Store, C: Core>(auth: &Auth<S, C>, account: &Account) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    notices.extend(what_ends(auth, account));
+    notices
+}
+
+/// Licence and certificates (SPEC E2). The licence is everybody's business, the rest is told to who can do something about it.
+fn what_ends<S: Store, C: Core>(auth: &Auth<S, C>, account: &Account) -> Vec<Notice> {
+    let (standing, now) = (&auth.settings.standing, auth.now());
+    let keeps_house = matches!(account.role, Role::Administrator | Role::Engineer);
+    let mut notices = if keeps_house { standing.of_certificates(now) } else { Vec::new() };
+    notices.extend(standing.of_licence(now, keeps_house));
+    notices
 }

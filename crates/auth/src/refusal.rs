@@ -60,6 +60,17 @@ reasons! {
         "You are in a call at the other phone. Finish it first, then log in here.";
     TooManyTakeovers = "too_many_takeovers", TOO_MANY_REQUESTS,
         "Your login was moved too often within the last hour. Please wait, or ask an administrator.";
+    /// No SMTP: the page says to ask an administrator (SPEC D5).
+    MailNotSet = "mail_not_set", CONFLICT,
+        "No mail can be sent from here. Please ask your administrator for a new password.";
+    /// For administrators who try it; `said` has the mail server's own words.
+    MailFailed = "mail_failed", BAD_GATEWAY, "The letter did not go out.";
+    EmailInvalid = "email_invalid", UNPROCESSABLE_ENTITY, "Please write an e-mail address, such as name@example.com.";
+    /// Used, replaced by a newer one, or too old: which of them is nobody's business.
+    LinkExpired = "link_expired", GONE,
+        "This link does not work any more. It is good for one hour and for one new password; please ask for a new link.";
+    WrongHost = "wrong_host", MISDIRECTED_REQUEST,
+        "This is not the address that Hotseat is reached by. Please use the one you were given.";
     NotInBrowser = "not_in_browser", CONFLICT, "Your calls go to your phone, not to this browser.";
     CsrfFailed = "csrf_failed", FORBIDDEN, "This page is out of date. Please reload it and try again.";
     ForeignOrigin = "foreign_origin", FORBIDDEN, "This request came from another site and was refused.";

@@ -2,12 +2,14 @@
 
 use crate::board::Board;
 use crate::factor::FactorSettings;
+use crate::forgot::Forgotten;
 use crate::limits::{AttemptLimits, Limits};
+use crate::mail::{self, MailError, Mailer};
 use crate::password::Hasher;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{self, Network};
 use crate::sip::{IceServers, SipSettings};
-use crate::{Core, request::cookie};
+use crate::{Core, Standing, request::cookie};
 use dashmap::DashMap;
 use hotdesk::pass::PassKey;
 use http::HeaderMap;
@@ -16,7 +18,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::{Stage, Store, WebSession};
-use terms::{Login, Pii, WallTime};
+use terms::{EmailAddress, Login, Pii, WallTime};
 use tokio::sync::{Notify, Semaphore};
 
 /// Event streams of all pages together.
@@ -46,6 +48,12 @@ pub struct Settings {
     /// At the start; `Auth::set_factor_settings` changes it.
     pub factors: FactorSettings,
     pub sip: SipSettings,
+    /// How people reach us, without a slash at the end. Links in letters are made of it and of nothing else; without it none
+    /// are sent.
+    pub public_url: Option<String>,
+    pub mailer: Mailer,
+    /// How licence and certificates stand.
+    pub standing: Standing,
     pub clock: Arc<dyn Fn() -> WallTime + Send + Sync>,
 }
 
@@ -71,6 +79,9 @@ impl Default for Settings {
                 ice: IceServers::default(),
                 codecs: terms::Codecs::default(),
             },
+            public_url: None,
+            mailer: Mailer::default(),
+            standing: Standing::default(),
             clock: Arc::new(system_clock),
         }
     }
@@ -91,6 +102,7 @@ pub struct Inner<S, C> {
     pub(crate) settings: Settings,
     pub(crate) hasher: Hasher,
     pub(crate) limits: Limits,
+    pub(crate) forgotten: Forgotten,
     board: Mutex<Board>,
     factors: RwLock<FactorSettings>,
     /// One reader of changes at a time, so that an older answer is never applied after a newer one.
@@ -121,6 +133,7 @@ impl<S: Store, C: Core> Auth<S, C> {
             core,
             hasher: Hasher::new(settings.hash_slots),
             limits: Limits::new(settings.limits),
+            forgotten: Forgotten::default(),
             board,
             factors: RwLock::new(settings.factors.clone()),
             refreshing: tokio::sync::Mutex::new(()),
@@ -139,6 +152,18 @@ impl<S: Store, C: Core> Auth<S, C> {
     /// Passwords looked at since the start, right or wrong or of nobody: each costs one hash.
     pub fn passwords_checked(&self) -> u64 {
         self.hasher.verified()
+    }
+
+    /// A letter that says that mail works; what the mail server said, or why it did not take it.
+    pub async fn test_mail(&self, to: &EmailAddress) -> Result<String, MailError> {
+        self.settings.mailer.try_now(&mail::test_letter(to.clone())).await
+    }
+
+    /// How licence and certificates stand, for administrators.
+    pub async fn describe_licence(&self) -> Result<serde_json::Value, terms::StoreError> {
+        let agents = self.store.agents().await?;
+        let seats_used = agents.iter().filter(|agent| agent.enabled).count();
+        Ok(self.settings.standing.describe(self.now(), seats_used))
     }
 
     /// Login rows changed and somebody knows: look at the store now rather than at the next poll.

@@ -53,7 +53,10 @@ async fn ann_sets_up_her_app_and_is_asked_for_it_from_then_on() {
     let w = world().await;
     let sitting = w.sits("ann", "desk-17").await;
     let none = w.get("/api/factors", &sitting).await.ok();
-    assert_eq!(none.body, json!({ "factors": [], "recovery_codes_left": 0, "required": false, "confirm": "password" }));
+    assert_eq!(
+        none.body,
+        json!({ "factors": [], "recovery_codes_left": 0, "required": false, "confirm": "password" })
+    );
 
     let begin = |body: Value| w.post("/api/factor/totp/begin", &sitting, body);
     begin(json!({})).await.is(403, "confirm_first");
@@ -64,7 +67,8 @@ async fn ann_sets_up_her_app_and_is_asked_for_it_from_then_on() {
     let uri = begun.body["uri"].as_str().unwrap();
     assert!(uri.starts_with("otpauth://totp/Hotseat:ann?") && uri.contains(secret), "{uri}");
     assert!(begun.body["qr_svg"].as_str().unwrap().starts_with("<svg "));
-    let confirm = async |code: &str| w.post("/api/factor/totp/confirm", &sitting, json!({ "code": code })).await;
+    let confirm =
+        async |code: &str| w.post("/api/factor/totp/confirm", &sitting, json!({ "code": code })).await;
     confirm("000000").await.is(422, "wrong_code");
     w.passes(CONFIRM_LATE_MS - 1000);
     let done = confirm(&w.app_shows(secret)).await.ok();
@@ -86,7 +90,10 @@ async fn ann_sets_up_her_app_and_is_asked_for_it_from_then_on() {
     let right = w.shows(&pending, "totp", &code).await.ok();
     assert_eq!(right.body["state"], "held");
     let full = browser(&right);
-    assert!(full.cookie != pending.cookie && full.csrf != pending.csrf, "the id changes when the privilege rises");
+    assert!(
+        full.cookie != pending.cookie && full.csrf != pending.csrf,
+        "the id changes when the privilege rises"
+    );
     w.get("/api/me", &pending).await.is(401, "no_session");
     w.get("/api/phones", &full).await.ok();
     let listed = w.get("/api/factors", &full).await.ok();
@@ -117,9 +124,7 @@ async fn a_phone_clock_may_be_one_step_off_and_a_set_up_waits_five_minutes() {
     // From here on the phone's clock stands at the beginning of a step, and ours moves.
     let phone = (w.clock.load(Ordering::SeqCst) / STEP_MS + 10) * STEP_MS;
     let code = app_code(&secret, u64::try_from(phone / 1000).unwrap());
-    for (ours_ahead_ms, good) in
-        [(-STEP_MS - 1, false), (2 * STEP_MS, false), (-STEP_MS, true)]
-    {
+    for (ours_ahead_ms, good) in [(-STEP_MS - 1, false), (2 * STEP_MS, false), (-STEP_MS, true)] {
         w.clock.store(phone + ours_ahead_ms, Ordering::SeqCst);
         let (pending, _) = w.shows_password("ann").await;
         let answer = w.shows(&pending, "totp", &code).await;
@@ -221,7 +226,8 @@ const FOR_SOMEBODY: &[(&str, &str)] = &[
 async fn can_do_nothing_else(w: &World, at: &Browser, reason: &str) {
     for (method, path) in FOR_SOMEBODY {
         let request = w.request(method, path, at).header("content-type", "application/json");
-        let body = json!({ "phone": "desk-17", "tab": "a", "password": "right", "kind": "totp", "code": "1" });
+        let body =
+            json!({ "phone": "desk-17", "tab": "a", "password": "right", "kind": "totp", "code": "1" });
         w.send(request.body(Body::from(body.to_string())).unwrap()).await.is(403, reason);
     }
     let (parts, ()) = http::Request::builder()
@@ -296,7 +302,8 @@ async fn a_role_that_demands_one_sets_it_up_first_and_does_nothing_before() {
     let key = Toy::new(b"the grey one");
     let options = w.post("/api/factor/passkey/begin", &full, json!({ "password": "right" })).await.ok();
     let made = key.creates(&options.body, ORIGIN);
-    let added = w.post("/api/factor/passkey/finish", &full, json!({ "name": "Grey", "credential": made })).await.ok();
+    let added =
+        w.post("/api/factor/passkey/finish", &full, json!({ "name": "Grey", "credential": made })).await.ok();
     assert_eq!(added.body["recovery_codes"], json!(null), "she has a sheet");
     drop(&first, "wrong").await.is(422, "wrong_password");
     assert_eq!(drop(&first, "right").await.status, 204);
@@ -319,9 +326,16 @@ async fn a_passkey_is_the_second_factor_and_a_copy_of_it_is_noticed() {
     let w = world().await;
     let sitting = w.sits("ann", "desk-17").await;
     let mut key = Toy::new(b"the grey one");
-    let begin = async || w.post("/api/factor/passkey/begin", &sitting, json!({ "password": "right" })).await.ok().body;
+    let begin = async || {
+        w.post("/api/factor/passkey/begin", &sitting, json!({ "password": "right" })).await.ok().body
+    };
     let finish = async |credential: Value| {
-        w.post("/api/factor/passkey/finish", &sitting, json!({ "name": "Grey\u{202e}", "credential": credential })).await
+        w.post(
+            "/api/factor/passkey/finish",
+            &sitting,
+            json!({ "name": "Grey\u{202e}", "credential": credential }),
+        )
+        .await
     };
     let options = begin().await;
     assert_eq!(options["publicKey"]["rp"]["id"], "desk.example");
@@ -399,9 +413,15 @@ async fn nonsense_gets_a_sentence() {
     let (pending, _) = w.shows_password("ann").await;
     let long = "1".repeat(200);
     for body in [
-        json!(null), json!([]), json!({}), json!({ "kind": "totp" }), json!({ "kind": "passkey", "code": "1" }),
-        json!({ "kind": "totp", "code": 123_456 }), json!({ "kind": "totp", "code": null }),
-        json!({ "kind": ["totp"], "code": "123456" }), json!({ "kind": "totp", "code": long }),
+        json!(null),
+        json!([]),
+        json!({}),
+        json!({ "kind": "totp" }),
+        json!({ "kind": "passkey", "code": "1" }),
+        json!({ "kind": "totp", "code": 123_456 }),
+        json!({ "kind": "totp", "code": null }),
+        json!({ "kind": ["totp"], "code": "123456" }),
+        json!({ "kind": "totp", "code": long }),
     ] {
         w.post("/api/login/factor", &pending, body).await.is(400, "bad_request");
     }

@@ -1,7 +1,9 @@
 //! Certificates: read from files and again when they change, or made for development.
 
 use crate::config::Config;
+use crate::expiry;
 use anyhow::Context;
+use auth::Standing;
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,9 @@ use std::time::{Duration, SystemTime};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What people are told the certificate is for.
+const SERVED: &str = "these pages and of SIP over TLS";
 
 /// Chooses the crypto of this process. Harmless to call again.
 pub fn install_provider() {
@@ -56,10 +61,12 @@ fn make(certificate: &Path, key: &Path, extra: impl Iterator<Item = IpAddr>) -> 
 pub async fn watched(
     certificate: PathBuf,
     key: PathBuf,
+    standing: Standing,
 ) -> anyhow::Result<axum_server::tls_rustls::RustlsConfig> {
     let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(&certificate, &key)
         .await
         .with_context(|| format!("reading {} and {}", certificate.display(), key.display()))?;
+    tell(&standing, &certificate);
     let reloading = tls.clone();
     tokio::spawn(async move {
         let mut seen = changed(&certificate, &key);
@@ -73,6 +80,7 @@ pub async fn watched(
             match reloading.reload_from_pem_file(&certificate, &key).await {
                 Ok(()) => {
                     tracing::info!("certificate read again");
+                    tell(&standing, &certificate);
                     seen = now;
                 }
                 // Certificate and key are two files, so one may be newer for a moment: tried again, told once.
@@ -85,6 +93,14 @@ pub async fn watched(
         }
     });
     Ok(tls)
+}
+
+/// When it ends, so that administrators hear of it before.
+fn tell(standing: &Standing, certificate: &Path) {
+    match expiry::of_file(certificate) {
+        Some(until) => standing.certificate(SERVED, until),
+        None => tracing::warn!(file = %certificate.display(), "the end of the certificate cannot be read"),
+    }
 }
 
 /// When each file was written and how long it is.

@@ -22,6 +22,10 @@ pub struct DeskCore {
     pub poked: Arc<Notify>,
     /// As the configuration says now; a reload may change it.
     pub takeover: watch::Receiver<TakeoverPolicy>,
+    /// The way out for letters, as the configuration says now.
+    pub mailer: auth::mail::Mailer,
+    /// How licence and certificates stand, as their files say now.
+    pub standing: auth::Standing,
 }
 
 impl DeskCore {

@@ -16,6 +16,7 @@ pub struct Reloader {
     running: Arc<Mutex<Running>>,
     core: CoreHandle,
     takeover: watch::Sender<TakeoverPolicy>,
+    mailer: auth::mail::Mailer,
 }
 
 /// What the service runs with now.
@@ -50,11 +51,15 @@ impl Reloaded {
 
 impl Reloader {
     /// The receiver always holds the policy in force.
-    pub fn new(config: Config, core: CoreHandle) -> (Reloader, watch::Receiver<TakeoverPolicy>) {
+    pub fn new(
+        config: Config,
+        core: CoreHandle,
+        mailer: auth::mail::Mailer,
+    ) -> (Reloader, watch::Receiver<TakeoverPolicy>) {
         let (takeover, now) = watch::channel(config.security.takeover);
         let trunk_last = config.trunks.iter().map(|trunk| trunk.id).max().unwrap_or(TrunkId(0));
         let running = Arc::new(Mutex::new(Running { config, trunk_last }));
-        (Reloader { running, core, takeover }, now)
+        (Reloader { running, core, takeover, mailer }, now)
     }
 
     /// Reads, checks, applies. When it returns, the next call is routed by the new plan.
@@ -83,12 +88,14 @@ impl Reloader {
         self.core.post(Post::Command(command)).await;
         self.directory(gone.into_iter().map(|trunk| DirectoryChange::TrunkGone(trunk.id)).collect()).await;
         self.takeover.send_replace(new.security.takeover);
+        self.mailer.change(new.mail.clone());
         // Posts are taken in order; this question is answered after all of them.
         let _ = self.core.query(|_, _| ()).await;
 
         let old = &mut running.config;
         old.trunks = new.trunks;
         old.dial_plan = new.dial_plan;
+        old.mail = new.mail;
         old.security.takeover = new.security.takeover;
         old.security.digest_no_md5 = new.security.digest_no_md5;
         Ok(done)
@@ -161,6 +168,7 @@ fn differences(old: &Config, new: &Config, put: &[Trunk], gone: &[Trunk]) -> Rel
     };
     changed(old.dial_plan != new.dial_plan, "dialplan.toml");
     changed(old.security.takeover != new.security.takeover, "takeover");
+    changed(old.mail != new.mail, "mail.toml");
     changed(old.security.digest_no_md5 != new.security.digest_no_md5, "digest_no_md5");
 
     // What is left when everything above is made equal needs sockets, tables or threads of another size.
@@ -173,6 +181,7 @@ fn differences(old: &Config, new: &Config, put: &[Trunk], gone: &[Trunk]) -> Rel
     rest.security = old.security.clone();
     rest.trunks.clone_from(&old.trunks);
     rest.dial_plan = old.dial_plan.clone();
+    rest.mail = old.mail.clone();
     // The command line may have named another data folder than the file does.
     rest.data_dir.clone_from(&old.data_dir);
     // No file of the folder has it.

@@ -13,7 +13,7 @@ use crate::tcp;
 use crate::tls::{Incoming, Outgoing};
 use crate::upgrade::{self, Door};
 use crate::ws::Pace;
-use crate::{certs, control, https, store_task, sync};
+use crate::{certs, control, https, licence, store_task, sync};
 use anyhow::Context;
 use gateway::{Command, GatewayConfig};
 use serde::Serialize;
@@ -97,7 +97,9 @@ pub async fn start<S: Store>(
 
     let picture = sync::restore(&*store, &core, &config.trunks).await.context("restoring the state")?;
     let poked = Arc::new(Notify::new());
-    let (reloader, takeover) = Reloader::new(config.clone(), core.clone());
+    let mailer = auth::mail::Mailer::new(config.mail.clone());
+    let standing = auth::Standing::default();
+    let (reloader, takeover) = Reloader::new(config.clone(), core.clone(), mailer.clone());
     let (sync, asked) = sync::Sync::new();
     tokio::spawn(sync::follow(store, core.clone(), picture, poked.clone(), asked));
     tokio::spawn(control::serve(
@@ -105,7 +107,7 @@ pub async fn start<S: Store>(
         control::Desk { core: core.clone(), tap, sync, reloader: reloader.clone() },
     ));
 
-    let desk = DeskCore { core: core.clone(), notices, poked, takeover };
+    let desk = DeskCore { core: core.clone(), notices, poked, takeover, mailer, standing: standing.clone() };
     let draining = Arc::new(AtomicBool::new(false));
     let mut ready = Ready {
         ready: true,
@@ -126,10 +128,11 @@ pub async fn start<S: Store>(
     let tls = match sockets.https.is_some() || !sockets.sip_tls.is_empty() {
         true => {
             let (certificate, key) = certs::files(&config)?;
-            Some(certs::watched(certificate, key).await?)
+            Some(certs::watched(certificate, key, standing.clone()).await?)
         }
         false => None,
     };
+    licence::watched(config.data_dir.clone(), config.trust_of_licences(), standing);
     let Web { api, admit } = web(desk.clone());
     let door = |local, transport| Door {
         edge: edge.clone(),

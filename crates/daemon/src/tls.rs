@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 
 /// Where systems keep the roots they trust: Debian and its kin, Red Hat, Alpine and SUSE.
-const SYSTEM_ROOTS: [&str; 3] =
+pub(crate) const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
 
 /// The certificate of the HTTPS side, as it is at each handshake.

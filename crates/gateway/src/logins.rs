@@ -53,7 +53,8 @@ impl Gateway {
             | LoginEndReason::Expired
             | LoginEndReason::Idle
             | LoginEndReason::TooLong
-            | LoginEndReason::ShiftEnd => EndReason::LoggedOut,
+            | LoginEndReason::ShiftEnd
+            | LoginEndReason::PasswordReset => EndReason::LoggedOut,
             LoginEndReason::ReleasedByAdministrator
             | LoginEndReason::PhoneFreed
             | LoginEndReason::SiteLogout

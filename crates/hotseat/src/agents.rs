@@ -174,6 +174,8 @@ struct Row {
     #[serde(default)]
     dids: String,
     #[serde(default)]
+    email: String,
+    #[serde(default)]
     password: String,
 }
 
@@ -194,7 +196,7 @@ async fn import(store: &Sqlite, data: &Path, json: bool, file: &Path) -> anyhow:
             outbound_number: Some(r.outbound_number).filter(|n| !n.is_empty()),
             password_hash,
             role: Role::Agent,
-            email: None,
+            email: Some(r.email).filter(|email| !email.is_empty()),
             way: Way::Local,
         })
         .collect();

@@ -59,6 +59,12 @@ pub enum Cmd {
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
+    /// Letters: try the mail server.
+    #[command(subcommand)]
+    Mail(Mail),
+    /// The licence. Without one this is the community edition, which never expires.
+    #[command(subcommand, after_help = LICENCE)]
+    Licence(Licence),
     /// Say where a call would go, and why, without making it.
     Route {
         /// The dialled number.
@@ -95,7 +101,10 @@ const READY: &str = "When it listens it prints one line:\n  \
 \"sip_tcp\":\"127.0.0.1:5060\",\"sip_tls\":\"127.0.0.1:5061\",\"sip_wss\":\"wss://127.0.0.1:8443/sip\",\"sip_ws\":null,\"data\":\"…\",\"pid\":1234}\n\
     SIGTERM drains: no new calls, running ones may end within drain_s; a second signal ends them at once.";
 
-const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, and takeover and digest_no_md5 of security.toml. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
+const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, mail.toml, and takeover and digest_no_md5 of security.toml. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
+
+const LICENCE: &str = "A licence is a signed text that anybody can read. It is told, never enforced: no call and no login depends on it. \
+Installed it is the file `licence` in the data folder; a running service looks there every few seconds.";
 
 const DEV: &str = "Ports: HTTPS 8443, HTTP 8080, SIP 5060 (UDP and TCP) and 5061 (TLS); SIP over WebSocket is on the HTTPS port at /sip. With --base-port N: HTTPS N, HTTP N+1, SIP N+2, toy \
 trunk N+3, SIP over TLS N+4, simulated phones from N+10, media from N+100.\n\
@@ -172,7 +181,7 @@ pub enum Agents {
     /// Add many from a CSV file with a header line.
     #[command(
         after_help = "Columns: login_name, extension, typology (required); display_name, outbound_number, dids \
-(separated by ;), password. Agents without a password cannot log in until `hotseat agents password` gives them one. \
+(separated by ;), email, password. Agents without a password cannot log in until `hotseat agents password` gives them one. \
 All rows are added or none. `-` reads standard input."
     )]
     Import {
@@ -245,6 +254,48 @@ pub struct AddPhone {
 }
 
 #[derive(Subcommand, Debug)]
+pub enum Mail {
+    /// Send a letter by the server of mail.toml, and say what the server said.
+    Test { address: String },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Licence {
+    /// Say what is installed and how it stands.
+    Show,
+    /// Check a licence and put it into the data folder. `-` reads standard input.
+    Install { file: PathBuf },
+    /// Sign a licence and print it: with the development key, which only `hotseat dev` takes, or with one of your own.
+    #[command(hide = true)]
+    Sign(SignLicence),
+    /// Make a key that signs licences: the private half on standard output, the line to compile in on standard error.
+    #[command(hide = true)]
+    Key { name: String },
+}
+
+#[derive(Args, Debug)]
+pub struct SignLicence {
+    #[arg(long)]
+    pub customer: String,
+    #[arg(long, default_value_t = 100)]
+    pub seats: u32,
+    /// First day; today where left out.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub from: Option<String>,
+    /// Last day.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub until: String,
+    /// Whom to ask for the next one.
+    #[arg(long)]
+    pub contact: String,
+    #[arg(long, default_value_t = 30)]
+    pub notice_days: u16,
+    /// The file that `licence key` printed.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
 pub enum Logins {
     /// List who sits where.
     List,
@@ -272,6 +323,10 @@ mod tests {
             "hotseat route 4969123 --from 2001",
             "hotseat reload --config sip-config",
             "hotseat logins end ann",
+            "hotseat mail test ann@example.com",
+            "hotseat licence show --data d",
+            "hotseat licence install licence.txt --config sip-config",
+            "hotseat licence sign --customer X --until 2027-12-31 --contact sales@example.com",
             "hotseat agents disable ann",
             "hotseat phones enable desk-17",
         ] {

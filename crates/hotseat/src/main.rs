@@ -4,7 +4,9 @@ mod agents;
 mod chance;
 mod cli;
 mod dev;
+mod licence;
 mod logins;
+mod mail;
 mod out;
 mod phones;
 mod place;
@@ -56,6 +58,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Cmd::Phones { what } => runtime()?.block_on(phones::run(&place, json, what))?,
         Cmd::Logins { what } => runtime()?.block_on(logins::run(&place, json, what))?,
         Cmd::Calls { limit } => runtime()?.block_on(logins::calls(&place, json, limit))?,
+        Cmd::Mail(what) => runtime()?.block_on(mail::run(&place, json, what))?,
+        Cmd::Licence(what) => licence::run(&place, json, what)?,
         Cmd::Route { number, from } => runtime()?.block_on(route::run(&place, json, &number, &from))?,
         Cmd::Sim { seeds, from } => return Ok(sim::run(json, seeds, from)),
         Cmd::Trace { pcap, only, full } => {

@@ -36,6 +36,7 @@ pub async fn start(
         session_idle: config.security.session,
         session_longest: config.security.session.max(auth::Settings::default().session_longest),
         sip: sip_settings(&config),
+        public_url: Some(config.public_url.clone()),
         limits: auth::AttemptLimits { source: config.security.logins_per_minute, ..Default::default() },
         ..auth::Settings::default()
     };
@@ -47,6 +48,8 @@ pub async fn start(
         config,
         store,
         |desk: DeskCore| {
+            let settings =
+                auth::Settings { mailer: desk.mailer.clone(), standing: desk.standing.clone(), ..settings };
             let auth = auth::Auth::new(rows, Arc::new(desk), settings);
             let asked = auth.clone();
             let admit = move |parts: http::request::Parts| {

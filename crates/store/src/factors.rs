@@ -137,11 +137,7 @@ pub trait Factors {
         at: WallTime,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// False where the agent has no such factor. Without any factor left the recovery codes go too.
-    fn drop_factor(
-        &self,
-        agent: AgentId,
-        id: u64,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn drop_factor(&self, agent: AgentId, id: u64) -> impl Future<Output = Result<bool, StoreError>> + Send;
     /// All of them, the recovery codes and the counted tries: the agent begins anew. How many factors there were.
     fn drop_factors(&self, agent: AgentId) -> impl Future<Output = Result<u32, StoreError>> + Send;
 
@@ -450,9 +446,14 @@ fn factor(row: &SqliteRow, sealer: &Sealer) -> Result<Factor, StoreError> {
     })
 }
 
-async fn add(connection: &mut SqliteConnection, new: &NewFactor, sealed: Vec<u8>) -> Result<FactorAdded, StoreError> {
+async fn add(
+    connection: &mut SqliteConnection,
+    new: &NewFactor,
+    sealed: Vec<u8>,
+) -> Result<FactorAdded, StoreError> {
     let agent = db(new.agent.0);
-    let there = sqlx::query(sql::AGENT).bind(agent).fetch_optional(&mut *connection).await.map_err(failure)?;
+    let there =
+        sqlx::query(sql::AGENT).bind(agent).fetch_optional(&mut *connection).await.map_err(failure)?;
     if there.is_none() {
         return Ok(FactorAdded::NoAgent);
     }
@@ -562,7 +563,8 @@ impl Factors for Sqlite {
     async fn drop_factor(&self, agent: AgentId, id: u64) -> Result<bool, StoreError> {
         let mut writer = self.begin().await?;
         let remove = sqlx::query(sql::DROP).bind(db(agent.0)).bind(db(id));
-        let mut done = remove.execute(&mut writer.connection).await.map_err(failure).map(|d| d.rows_affected());
+        let mut done =
+            remove.execute(&mut writer.connection).await.map_err(failure).map(|d| d.rows_affected());
         if let Ok(gone) = done {
             let codes = run(&mut writer.connection, sql::CODES_ORPHANED, agent).await;
             done = codes.map(|_| gone);

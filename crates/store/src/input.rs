@@ -18,20 +18,11 @@ pub(crate) fn email_key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-/// Longest mail address (RFC 5321 §4.5.3.1.3, less the brackets).
-const EMAIL_MAX: usize = 254;
-
-/// Only what could never be an address is refused here; whether somebody reads it no syntax tells.
+/// Only the plain form of an address, so that it can stand in a letter's headers as it is.
 pub(crate) fn check_email(line: usize, email: &str) -> Result<(), AddError> {
-    let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"<>,;\"".contains(c);
-    let good = email.len() <= EMAIL_MAX
-        && email.chars().all(plain)
-        && email
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
-    match good {
-        true => Ok(()),
-        false => Err(AddError::Invalid {
+    match email.parse::<terms::EmailAddress>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(AddError::Invalid {
             line,
             field: "email",
             sentence: format!("{email:?} cannot be a mail address."),

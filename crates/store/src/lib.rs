@@ -5,17 +5,19 @@ mod audit;
 mod factors;
 mod input;
 mod memory;
+mod resets;
 mod seal;
 mod sqlite;
 
 pub use accounts::{Account, Accounts, BlockReason, Blocked, Stage, Way};
 pub use audit::{AuditCount, AuditEntry, AuditFilter, AuditLine, AuditLog};
 pub use factors::{
-    Ceremony, FACTORS_PER_AGENT_MAX, Factor, FactorAdded, FactorBody, FactorKind, FactorTry, Factors, NewFactor,
-    TryLimits,
+    Ceremony, FACTORS_PER_AGENT_MAX, Factor, FactorAdded, FactorBody, FactorKind, FactorTry, Factors,
+    NewFactor, TryLimits,
 };
 pub use hotdesk::claim::{Claim, Decision};
 pub use memory::Memory;
+pub use resets::{NewReset, RESETS_PER_HOUR, Reset, Resets, UsedReset};
 pub use seal::{KeyError, SealingKey};
 pub use sqlite::Sqlite;
 
@@ -127,7 +129,7 @@ pub struct Changes {
 }
 
 /// The verbs. `Sqlite` and `Memory` implement them, PostgreSQL will; all are `Send` so that any task may call.
-pub trait Store: Accounts + AuditLog + Factors + Send + Sync + 'static {
+pub trait Store: Accounts + AuditLog + Factors + Resets + Send + Sync + 'static {
     /// Several writes in one commit (group commit); each gets its own outcome, in order.
     fn write(&self, batch: Vec<StoreWrite>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
 

@@ -33,6 +33,7 @@ pub(crate) struct Tables {
     pub(crate) audit: VecDeque<AuditLine>,
     pub(crate) last_audit: u64,
     pub(crate) factors: crate::factors::Shelf,
+    pub(crate) resets: BTreeMap<[u8; 32], crate::resets::Link>,
     seq: u64,
     changes: BTreeMap<Thing, u64>,
     refusing: Option<StoreError>,
@@ -107,6 +108,20 @@ impl Tables {
         }
         self.touch(Thing::Login(id));
         Some(ended)
+    }
+
+    /// The agent's login, if one stands, and every session that sits nowhere.
+    pub(crate) fn end_all_of(
+        &mut self,
+        agent: AgentId,
+        why: LoginEndReason,
+        at: WallTime,
+        from: &str,
+    ) -> Option<Login> {
+        let open = self.login_of(agent).map(|login| login.id);
+        let ended = open.and_then(|login| self.end(login, why, at, from));
+        self.sessions.retain(|_, session| session.row.agent != agent || session.row.login.is_some());
+        ended
     }
 
     fn claim(&mut self, claim: &Claim, session: Option<Upgrade>) -> Claimed {

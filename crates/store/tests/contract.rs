@@ -47,6 +47,11 @@ stores! {
     a_recovery_code_opens_once
     a_ceremony_ends_once_and_runs_out
     tries_are_counted_before_they_are_looked_at
+    a_link_works_once_within_its_hour_and_a_new_one_kills_it
+    an_account_gets_three_letters_an_hour
+    a_new_password_ends_every_session_and_lifts_the_block
+    whoever_may_not_log_in_gets_no_password_by_mail
+    of_many_who_use_one_link_at_once_one_does
 }
 
 #[tokio::test]

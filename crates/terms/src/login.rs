@@ -54,6 +54,8 @@ pub enum LoginEndReason {
     /// All logins at the phones of a site were ended at once.
     SiteLogout,
     Expired,
+    /// The owner chose a new password by a link from a letter.
+    PasswordReset,
     AgentRemoved,
     PhoneRemoved,
     /// Whoever was thrown out by this login said that it was somebody else.
@@ -79,6 +81,9 @@ impl LoginEndReason {
             }
             LoginEndReason::SiteLogout => "An administrator logged out everybody at your site.",
             LoginEndReason::Expired => "Your login expired.",
+            LoginEndReason::PasswordReset => {
+                "Your password was changed by a link that was sent to your mail address. Please log in with the new one."
+            }
             LoginEndReason::AgentRemoved => "Your account was removed or disabled by an administrator.",
             LoginEndReason::PhoneRemoved => {
                 "The phone you were logged in at was removed or disabled by an administrator."

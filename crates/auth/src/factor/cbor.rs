@@ -141,9 +141,20 @@ mod tests {
 
     #[test]
     fn nonsense_is_nothing_and_never_a_panic() {
-        for text in ["", "18", "1bffffffffffffffff", "3bffffffffffffffff", "5f4101ff", "44010203", "62c328", "c000",
-            "a201010102", "9bffffffffffffffff", "bbffffffffffffffff", "5bffffffffffffffff"]
-        {
+        for text in [
+            "",
+            "18",
+            "1bffffffffffffffff",
+            "3bffffffffffffffff",
+            "5f4101ff",
+            "44010203",
+            "62c328",
+            "c000",
+            "a201010102",
+            "9bffffffffffffffff",
+            "bbffffffffffffffff",
+            "5bffffffffffffffff",
+        ] {
             assert_eq!(read(&hex(text)), None, "{text}");
         }
         assert_eq!(read(&[0x81; 100_000]), None, "nested too deep");

@@ -3,8 +3,8 @@
 
 use super::mine::{Proof, prove};
 use super::{
-    CEREMONY_LIVES, ISSUER, Typed, base64, challenge, factor_json, party, recovery, shown_name, totp, unbase64,
-    webauthn,
+    CEREMONY_LIVES, ISSUER, Typed, base64, challenge, factor_json, party, recovery, shown_name, totp,
+    unbase64, webauthn,
 };
 use crate::Core;
 use crate::desk::account_of;
@@ -19,9 +19,7 @@ use http::request::Parts;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use store::{
-    Account, Ceremony, FactorAdded, FactorBody, FactorKind, NewFactor, Stage, Store, WebSession,
-};
+use store::{Account, Ceremony, FactorAdded, FactorBody, FactorKind, NewFactor, Stage, Store, WebSession};
 use terms::Secret;
 
 /// A session that may set up a second factor: one that has to, or one that is in.
@@ -60,7 +58,9 @@ pub(crate) async fn totp_begin<S: Store, C: Core>(
     let svg = totp::qr_svg(&uri).ok_or(Reason::Busy)?;
     let now = auth.now();
     let held = FactorBody(secret.to_vec());
-    auth.store.begin_ceremony(session.token_sha256, Ceremony::NewTotp, held, now, now + CEREMONY_LIVES).await?;
+    auth.store
+        .begin_ceremony(session.token_sha256, Ceremony::NewTotp, held, now, now + CEREMONY_LIVES)
+        .await?;
     Ok(Json(json!({ "secret": totp::base32(&secret).expose(), "uri": uri.expose(), "qr_svg": svg })))
 }
 

@@ -140,7 +140,8 @@ fn challenge() -> Option<[u8; CHALLENGE_LEN]> {
 /// A name that can be shown: no control characters, nothing that turns the direction of the text, not too long.
 fn shown_name(name: Option<&str>, otherwise: &str) -> String {
     let plain = |c: &char| {
-        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        !c.is_control()
+            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let name: String = name.unwrap_or_default().trim().chars().filter(plain).take(NAME_MAX).collect();
     if name.is_empty() { otherwise.to_owned() } else { name }

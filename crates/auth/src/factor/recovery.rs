@@ -79,11 +79,20 @@ mod tests {
         let ann = AgentId(1);
         let stored = hash(ann, "0123-4567-89AB-CDEF");
         assert!(stored.is_some());
-        for typed in ["0123456789abcdef", " o12 3-4567\u{2013}89ab cdef", "OI23-4567-89AB-CDEF", "OL23456789abcdef"] {
+        for typed in
+            ["0123456789abcdef", " o12 3-4567\u{2013}89ab cdef", "OI23-4567-89AB-CDEF", "OL23456789abcdef"]
+        {
             assert_eq!(hash(ann, typed), stored, "{typed}");
         }
         assert_ne!(hash(AgentId(2), "0123-4567-89AB-CDEF"), stored);
-        for none in ["", "0123", "0123-4567-89AB-CDEFG", "0123-4567-89AB-CDEU", "0123-4567-89AB-CDÉF", &"0".repeat(9999)] {
+        for none in [
+            "",
+            "0123",
+            "0123-4567-89AB-CDEFG",
+            "0123-4567-89AB-CDEU",
+            "0123-4567-89AB-CDÉF",
+            &"0".repeat(9999),
+        ] {
             assert_eq!(hash(ann, none), None);
         }
     }

@@ -3,8 +3,8 @@
 
 use super::webauthn::{self, Passkey, Wrong};
 use super::{
-    CEREMONY_LIVES, TRIES_PER_AGENT, TRIES_PER_SESSION, TRIES_WINDOW, Typed, base64, challenge, party, recovery,
-    totp, unbase64,
+    CEREMONY_LIVES, TRIES_PER_AGENT, TRIES_PER_SESSION, TRIES_WINDOW, Typed, base64, challenge, party,
+    recovery, totp, unbase64,
 };
 use crate::Core;
 use crate::desk::account_of;
@@ -20,7 +20,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::time::Instant;
-use store::{Account, Ceremony, Factor, FactorBody, FactorKind, FactorTry, Stage, Store, TryLimits, WebSession};
+use store::{
+    Account, Ceremony, Factor, FactorBody, FactorKind, FactorTry, Stage, Store, TryLimits, WebSession,
+};
 use terms::WallTime;
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -115,7 +117,8 @@ async fn counted<S: Store, C: Core>(
         FactorTry::Counted { left } => Ok(left),
         FactorTry::SessionSpent => Err(over(auth, account, session, from).await?),
         FactorTry::AgentSpent => {
-            auth.audit(&account.agent.login_name, from, "second_factor", Reason::TooManyAttempts.word()).await;
+            auth.audit(&account.agent.login_name, from, "second_factor", Reason::TooManyAttempts.word())
+                .await;
             Err(Refusal::from(Reason::TooManyAttempts).retry_after(AGENT_RETRY_S))
         }
     }
@@ -161,7 +164,8 @@ async fn passed<S: Store, C: Core>(
     kind: &str,
 ) -> Result<Response, Refusal> {
     auth.store.forget_tries(session.token_sha256).await?;
-    auth.audit(&account.agent.login_name, auth.client(parts), "second_factor", &format!("right_{kind}")).await;
+    auth.audit(&account.agent.login_name, auth.client(parts), "second_factor", &format!("right_{kind}"))
+        .await;
     entry::advance(auth, parts, session, account).await
 }
 
@@ -265,7 +269,8 @@ fn believe<'a>(
         counter: u32::try_from(factor.counter).unwrap_or(u32::MAX),
     };
     let response = &shown.response;
-    let bytes = [&response.client_data_json, &response.authenticator_data, &response.signature].map(|t| unbase64(t));
+    let bytes =
+        [&response.client_data_json, &response.authenticator_data, &response.signature].map(|t| unbase64(t));
     let [Some(client_data), Some(data), Some(signature)] = bytes else {
         return Some((factor, Err(Wrong::ClientData)));
     };

@@ -166,7 +166,9 @@ mod tests {
         let step = 1_000_000u64;
         let begins = i64::try_from(step * 30).unwrap();
         let code = code_now(RFC_SECRET, at(begins));
-        for (offset, good) in [(-31, false), (-30, true), (-1, true), (0, true), (29, true), (59, true), (60, false)] {
+        for (offset, good) in
+            [(-31, false), (-30, true), (-1, true), (0, true), (29, true), (59, true), (60, false)]
+        {
             assert_eq!(step_of(RFC_SECRET, at(begins + offset), &code, 0).is_some(), good, "{offset} s");
         }
         assert_eq!(step_of(RFC_SECRET, at(begins), &code, step - 1), Some(step));
@@ -180,7 +182,8 @@ mod tests {
         for good in ["287082", " 287 082 ", "287\u{a0}082"] {
             assert_eq!(step_of(RFC_SECRET, now, good, 0), Some(1), "{good:?}");
         }
-        for bad in ["", "28708", "2870820", "28708x", "+87082", "２８７０８２", &"2".repeat(10_000), "-00001"] {
+        for bad in ["", "28708", "2870820", "28708x", "+87082", "２８７０８２", &"2".repeat(10_000), "-00001"]
+        {
             assert_eq!(step_of(RFC_SECRET, now, bad, 0), None);
         }
     }

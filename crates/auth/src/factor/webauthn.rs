@@ -207,7 +207,10 @@ enum PublicKey {
     /// An uncompressed point.
     Es256(Vec<u8>),
     Ed25519(Vec<u8>),
-    Rs256 { n: Vec<u8>, e: Vec<u8> },
+    Rs256 {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
 }
 
 impl PublicKey {
@@ -237,9 +240,9 @@ impl PublicKey {
 
     fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         match self {
-            PublicKey::Es256(point) => {
-                UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, point).verify(signed, signature).is_ok()
-            }
+            PublicKey::Es256(point) => UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, point)
+                .verify(signed, signature)
+                .is_ok(),
             PublicKey::Ed25519(point) => {
                 UnparsedPublicKey::new(&signature::ED25519, point).verify(signed, signature).is_ok()
             }
@@ -279,7 +282,8 @@ mod tests {
     fn a_name_can_have_passkeys_and_an_address_cannot() {
         assert_eq!(party(), Party { id: "desk.example".into(), origin: ORIGIN.into() });
         assert_eq!(Party::of("https://Desk.Example").unwrap().id, "desk.example");
-        for none in ["https://192.0.2.1:8443", "https://[2001:db8::1]", "http://desk.example", "https://", ""] {
+        for none in ["https://192.0.2.1:8443", "https://[2001:db8::1]", "http://desk.example", "https://", ""]
+        {
             assert_eq!(Party::of(none), None, "{none}");
         }
     }
@@ -372,7 +376,12 @@ mod tests {
     fn keys_of_other_kinds_read_and_weak_ones_do_not() {
         let ed = [&[0xa4, 0x01, 0x01, 0x03, 0x27, 0x20, 0x06, 0x21, 0x58, 0x20][..], &[7; 32]].concat();
         assert!(matches!(PublicKey::read(&ed), Some(PublicKey::Ed25519(_))));
-        let rsa = [&[0xa4, 0x01, 0x03, 0x03, 0x39, 0x01, 0x00, 0x20, 0x59, 0x01, 0x00][..], &[0xc1; 256], &[0x21, 0x43, 1, 0, 1]].concat();
+        let rsa = [
+            &[0xa4, 0x01, 0x03, 0x03, 0x39, 0x01, 0x00, 0x20, 0x59, 0x01, 0x00][..],
+            &[0xc1; 256],
+            &[0x21, 0x43, 1, 0, 1],
+        ]
+        .concat();
         let key = PublicKey::read(&rsa).unwrap();
         assert!(matches!(&key, PublicKey::Rs256 { n, e } if n.len() == 256 && e == &[1, 0, 1]));
         assert!(!key.verifies(b"x", &[0; 256]));

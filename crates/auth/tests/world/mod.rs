@@ -80,6 +80,9 @@ pub struct World {
     pub clock: Arc<AtomicI64>,
     pub ann: AgentId,
     pub bob: AgentId,
+    /// Both are shared with what runs: a test may set a mail server, or let a licence end.
+    pub mailer: auth::mail::Mailer,
+    pub standing: auth::Standing,
     /// desk-9, desk-10, desk-17: there; desk-18: unreachable; desk-19: never seen.
     pub desks: Vec<DeviceId>,
 }
@@ -147,9 +150,11 @@ pub async fn world() -> World {
     let clock_of_the_test = Arc::new(move || WallTime(hands.load(Ordering::SeqCst)));
     let mut settings = Settings { clock: clock_of_the_test, ..Settings::default() };
     settings.sip.codecs = terms::Codecs::new(&[terms::CodecName::Pcma, terms::CodecName::Opus]);
+    settings.public_url = Some(ORIGIN.into());
+    let (mailer, standing) = (settings.mailer.clone(), settings.standing.clone());
     let auth = Auth::new(Arc::clone(&store), Arc::clone(&core), settings);
     let app = auth::router(auth.clone());
-    World { app, auth, store, core, clock, ann: people[0], bob: people[1], desks }
+    World { app, auth, store, core, clock, ann: people[0], bob: people[1], mailer, standing, desks }
 }
 
 #[derive(Debug)]

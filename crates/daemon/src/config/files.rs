@@ -3,7 +3,8 @@
 
 use super::read::{ConfigError, ConfigErrors, Section, Source};
 use super::{Browser, Calls, Config, Listen, Phones, Registration, Security, TlsFiles};
-use super::{dialplan, security, trunks};
+use super::{dialplan, mail, security, trunks};
+use auth::mail::MailSettings;
 use gateway::DialPlan;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub(super) fn load(dir: &Path) -> Result<Config, ConfigErrors> {
     let trunks_file = open(dir, "trunks.toml", false, &mut errors);
     let plan_file = open(dir, "dialplan.toml", false, &mut errors);
     let security_file = open(dir, "security.toml", false, &mut errors);
+    let mail_file = open(dir, "mail.toml", false, &mut errors);
     if !errors.is_empty() {
         return Err(ConfigErrors(errors));
     }
@@ -33,8 +35,10 @@ pub(super) fn load(dir: &Path) -> Result<Config, ConfigErrors> {
     let trunks = trunks::read(&trunks_file);
     let dial_plan = dialplan::read(&plan_file, &trunks);
     let security = security::read(&security_file);
-    let config = gateway(&gateway_file, dir, trunks, dial_plan, security);
-    for file in [gateway_file, trunks_file, plan_file, security_file] {
+    let mut config = gateway(&gateway_file, dir, trunks, dial_plan, security);
+    let hello = mail::hello(&config.public_url);
+    config.mail = mail::read(&mail_file, dir).map(|settings| MailSettings { hello, ..settings });
+    for file in [gateway_file, trunks_file, plan_file, security_file, mail_file] {
         errors.extend(file.into_errors());
     }
     if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }

@@ -3,6 +3,7 @@
 
 mod dialplan;
 mod files;
+mod mail;
 mod read;
 mod security;
 mod trunks;
@@ -49,6 +50,8 @@ pub struct Config {
     pub dial_plan: DialPlan,
     pub security: Security,
     pub browser: Browser,
+    /// Where letters go out; none where `mail.toml` names no server.
+    pub mail: Option<auth::mail::MailSettings>,
     /// Proves seats in browsers. Not of the folder: whoever starts the service takes it from where keys are kept.
     pub pass_key: PassKey,
 }
@@ -177,7 +180,16 @@ impl Config {
             dial_plan: DialPlan::default(),
             security: Security::default(),
             browser: Browser::default(),
+            mail: None,
             pass_key: PassKey::new([0; 32]),
+        }
+    }
+
+    /// Whose licences count: only a development world, which has no folder, takes those that anybody can sign.
+    pub fn trust_of_licences(&self) -> auth::licence::Trust {
+        match self.folder {
+            Some(_) => auth::licence::Trust::Compiled,
+            None => auth::licence::Trust::Development,
         }
     }
 

@@ -175,9 +175,20 @@ pub(super) async fn end_of_agent(
     why: LoginEndReason,
     at: WallTime,
 ) -> Result<Option<Login>, StoreError> {
+    end_of_agent_from(connection, agent, why, at, "").await
+}
+
+/// The same, with the address it was ended from.
+pub(crate) async fn end_of_agent_from(
+    connection: &mut SqliteConnection,
+    agent: AgentId,
+    why: LoginEndReason,
+    at: WallTime,
+    from: &str,
+) -> Result<Option<Login>, StoreError> {
     let ask = sqlx::query(sql::LOGIN_OF_AGENT).bind(db(agent.0));
     match ask.fetch_optional(&mut *connection).await.map_err(failure)? {
-        Some(row) => end(connection, rows::login(&row)?.id, why, at, "").await,
+        Some(row) => end(connection, rows::login(&row)?.id, why, at, from).await,
         None => Ok(None),
     }
 }

@@ -2,7 +2,7 @@
 
 mod audit;
 mod binding_log;
-mod claim;
+pub(crate) mod claim;
 mod directory;
 pub(crate) mod rows;
 mod sessions;

@@ -156,6 +156,18 @@ pub(crate) const SESSIONS_PRUNE: &str =
     "DELETE FROM web_sessions WHERE expires < ? AND (login IS NULL OR dead = 1)";
 pub(crate) const SESSIONS_OF_AGENT_DROP: &str = "DELETE FROM web_sessions WHERE agent = ? AND login IS NULL";
 
+// Links for a new password.
+pub(crate) const RESETS_PRUNE: &str = "DELETE FROM resets WHERE made <= ?";
+pub(crate) const RESETS_COUNT: &str = "SELECT count(*) FROM resets WHERE agent = ?";
+pub(crate) const RESETS_KILL: &str = "UPDATE resets SET dead = 1 WHERE agent = ? AND dead = 0";
+pub(crate) const RESET_ADD: &str =
+    "INSERT INTO resets (token, agent, made, expires, dead) VALUES (?, ?, ?, ?, ?)";
+pub(crate) const RESET: &str =
+    "SELECT agent, expires FROM resets WHERE token = ? AND dead = 0 AND expires > ?";
+pub(crate) const RESET_PASSWORD: &str =
+    "UPDATE agents SET password_hash = ?, password_at = ?, must_change = 0,
+    blocked_at = NULL, blocked_until = NULL, blocked_why = NULL WHERE id = ? AND enabled = 1";
+
 // Changes.
 pub(crate) const CHANGES_MAX: &str = "SELECT coalesce(max(seq), 0) FROM changes";
 pub(crate) const CHANGES_SINCE: &str = "SELECT kind, id FROM changes WHERE seq > ? ORDER BY seq";

@@ -2,8 +2,8 @@
 
 use super::{Kit, person};
 use store::{
-    Ceremony, FACTORS_PER_AGENT_MAX, Factor, FactorAdded, FactorBody, FactorKind, FactorTry, NewFactor, Store,
-    TryLimits,
+    Ceremony, FACTORS_PER_AGENT_MAX, Factor, FactorAdded, FactorBody, FactorKind, FactorTry, NewFactor,
+    Store, TryLimits,
 };
 use terms::{AgentId, WallTime};
 
@@ -166,7 +166,9 @@ pub async fn tries_are_counted_before_they_are_looked_at<S: Store>(kit: &Kit<S>)
         counted += usize::from(matches!(one.await.unwrap(), FactorTry::Counted { .. }));
     }
     assert_eq!(counted, 3);
-    let ask = async |agent, session, at, since| store.try_factor(agent, session, WallTime(at), limits(since)).await.unwrap();
+    let ask = async |agent, session, at, since| {
+        store.try_factor(agent, session, WallTime(at), limits(since)).await.unwrap()
+    };
     assert_eq!(ask(ann, [1; 32], 1000, 0).await, FactorTry::SessionSpent);
     assert_eq!(ask(ann, [2; 32], 1000, 0).await, FactorTry::Counted { left: 2 });
     assert_eq!(ask(ann, [2; 32], 1001, 0).await, FactorTry::Counted { left: 1 });

@@ -4,12 +4,14 @@ mod accounts;
 mod audit;
 mod claims;
 mod factors;
+mod resets;
 mod rows;
 
 pub use accounts::*;
 pub use audit::*;
 pub use claims::*;
 pub use factors::*;
+pub use resets::*;
 pub use rows::*;
 
 use std::path::PathBuf;
