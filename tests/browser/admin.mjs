@@ -67,11 +67,12 @@ const states = [
     await page.getByText('mango-Rail7-quiet').waitFor()
   }],
   ['agents-refused', {}, async (page, mock) => {
-    await opened(page, mock, '/admin/agents?open=maria', 'Maria Ferri')
+    await opened(page, mock, '/admin/agents?open=ivo', 'Ivo Neri')
     await button(page, 'Disable').click()
     await page.getByRole('alertdialog').getByRole('button', { name: 'Disable' }).click()
-    await page.getByText('There must be an administrator who can log in.').waitFor()
+    await page.getByText('You cannot decide about somebody who may do more than you.').waitFor()
   }],
+  ['agents-oneself', {}, (page, mock) => opened(page, mock, '/admin/agents?open=maria', 'Maria Ferri')],
   ['logins', {}, table('/admin/logins', 'Ann Bianchi')],
   ['logins-empty', { people: [] }, async (page, mock) => { await open(page, mock, '/admin/logins'); await page.getByText('Nobody is logged in.').waitFor() }],
   ['logins-drawer', {}, (page, mock) => opened(page, mock, '/admin/logins?open=11', 'Ann Bianchi')],
@@ -104,8 +105,8 @@ const states = [
     await page.getByText('took a test mail to maria@example.org').waitFor()
   }],
   ['licence', {}, async (page, mock) => { await open(page, mock, '/admin/licence'); await page.getByText('trunk.example.org').waitFor() }],
-  ['licence-community', { instead: { 'GET /api/admin/licence': { status: 200, body: { licence: null, certificates: [], notices: [] } } } },
-    async (page, mock) => { await open(page, mock, '/admin/licence'); await page.getByText('Community').waitFor() }],
+  ['licence-community', { instead: { 'GET /api/admin/licence': { status: 200, body: { status: 'community', sentence: 'This is the community edition; it never expires.', days: null, licence: null, seats_used: 6, certificates: [] } } } },
+    async (page, mock) => { await open(page, mock, '/admin/licence'); await page.getByText('community edition').waitFor() }],
   ['forbidden-page', { role: 'supervisor' }, async (page, mock) => { await open(page, mock, '/admin/audit'); await page.getByText('The audit log is shown to administrators.').waitFor() }],
   ['forbidden-all', { role: 'agent' }, async (page, mock) => { await open(page, mock, '/admin'); await page.getByText('These pages are for those who look after Hotseat.').waitFor() }],
   ['unknown-page', {}, async (page, mock) => { await open(page, mock, '/admin/nothing'); await page.getByText('There is no such page here.').waitFor() }],
@@ -230,7 +231,7 @@ await scene('the keyboard alone: find, open, unlock, close, and the row has the 
   await page.keyboard.press('/')
   assert.equal(await page.evaluate(() => document.activeElement.type), 'search')
   await page.keyboard.type('r')
-  await until(async () => (await page.getByRole('row').count()) === 7, 'found')
+  await until(async () => (await page.getByRole('row').count()) === 8, 'found')
   await page.keyboard.press('ArrowDown')
   const focused = () => page.evaluate(() => document.activeElement.textContent)
   assert.equal(await focused(), 'Bruno Rossi')

@@ -35,6 +35,7 @@ export function somePeople() {
     agent('dario', 'Dario Gallo', { extension: '2005', enabled: false, email: null }),
     agent('elena', 'Elena Greco', { extension: '2006', password_at: null, must_change: true, last_login: null }),
     agent('franz', 'Franz Huber', { extension: '2007', way: 'directory', password_at: null, blocked: { since: now - 3 * hour, until: null, why: 'wrong_passwords' } }),
+    agent('ivo', 'Ivo Neri', { extension: '2901', role: 'administrator' }),
     agent('maria', 'Maria Ferri', { extension: '2900', role: 'administrator', factors: ['passkey'] }),
   ]
 }
@@ -84,7 +85,7 @@ export function house(more = {}) {
     /** Door → an answer instead of the usual one. */
     instead: {},
     delay: {},
-    pageSize: 200,
+    pageSize: 500,
     linePage: 20,
     ...more,
   }
@@ -146,13 +147,10 @@ async function answer({ door, url, body, headers, known }, state, world) {
     case 'mail': return /@/.test(body?.to ?? '') ? done(`mail.example.org took a test mail to ${body.to}.`) : refuse(422, 'email_wrong', 'That is not an e-mail address.')
     case 'licence':
       return { status: 200, body: {
-        licence: { customer: 'Contact Centre Milan', edition: 'Enterprise', agents: 500, expires: Date.now() + 74 * day },
-        certificates: [
-          { name: 'https and sips', subject: 'hotseat.example.org', issuer: 'Example Root', expires: Date.now() + 12 * day },
-          { name: 'trunk main', subject: 'trunk.example.org', issuer: 'Example Root', expires: Date.now() + 300 * day },
-        ],
-        notices: [{ kind: 'certificate', severity: 'warning', sentence: 'The certificate of hotseat.example.org expires in 12 days.' }],
-        contact: 'licences@example.org',
+        status: 'ending', sentence: 'The licence of Contact Centre Milan ends in 12 days, on 2026-12-06. Please write to licences@example.org.', days: 12,
+        licence: { customer: 'Contact Centre Milan', seats: 500, from: '2025-12-07', until: '2026-12-06', contact: 'licences@example.org', notice_days: 30 },
+        seats_used: 312,
+        certificates: [{ name: 'hotseat.example.org', until: Date.now() + 12 * day }, { name: 'trunk.example.org', until: Date.now() + 300 * day }],
       } }
     default: return null
   }
@@ -161,10 +159,11 @@ async function answer({ door, url, body, headers, known }, state, world) {
 function agents(url, world) {
   const find = (url.searchParams.get('find') ?? '').toLowerCase()
   const after = url.searchParams.get('after')
+  const size = Math.min(world.pageSize, Number(url.searchParams.get('limit') ?? 100))
   const found = world.people.filter((each) => find === '' || `${each.name} ${each.display_name} ${each.extension}`.toLowerCase().includes(find))
   const from = after === null ? 0 : found.findIndex((each) => each.name === after) + 1
-  const page = found.slice(from, from + world.pageSize)
-  return { status: 200, body: { agents: page, next: from + world.pageSize < found.length ? page.at(-1).name : null } }
+  const page = found.slice(from, from + size)
+  return { status: 200, body: { agents: page, next: from + size < found.length ? page.at(-1).name : null } }
 }
 
 function agentDeed(name, deed, body, world) {
@@ -175,14 +174,14 @@ function agentDeed(name, deed, body, world) {
   switch (deed) {
     case 'unlock': change({ blocked: null }); return done(`${found.display_name} is unlocked.`)
     case 'disable':
-      if (name === 'maria') return refuse(409, 'last_administrator', 'There must be an administrator who can log in. Make somebody else one first.')
+      if (found.role === 'administrator') return refuse(403, 'rights_exceeded', 'You cannot decide about somebody who may do more than you.')
       change({ enabled: false, login: null }); return done(`${found.display_name} is disabled.`)
     case 'enable': change({ enabled: true }); return done(`${found.display_name} is enabled.`)
     case 'role': change({ role: body.role }); return done(`${found.display_name} has the role ${body.role}.`)
     case 'email':
       if (body.email !== null && !/^[^@ ]+@[^@ ]+$/.test(body.email)) return refuse(422, 'email_wrong', 'That is not an e-mail address.')
       change({ email: body.email }); return done('The e-mail address is kept.')
-    case 'password': change({ must_change: true, login: null }); return { status: 200, body: { password: 'mango-Rail7-quiet', sentence: `${found.display_name} has a new temporary password.` } }
+    case 'password': change({ must_change: true }); return { status: 200, body: { sentence: `${found.display_name} has a new password and must change it at the next login.`, effect: { agent: name, must_change: true, password: 'mango-Rail7-quiet' } } }
     case 'factors': change({ factors: [] }); return done(`The second factors of ${found.display_name} are reset.`)
     default: return null
   }

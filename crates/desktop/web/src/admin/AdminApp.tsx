@@ -25,6 +25,8 @@ import { nameOf, ROLE } from './words'
 const RIGHTS_EVERY_MS = 60_000
 
 export interface PageProps {
+  /** The username of the one who looks. */
+  me: string
   rights: Rights
   onNoSession: () => void
 }
@@ -65,7 +67,7 @@ export default function AdminApp(props: { site: Site | null; onNoSession: () => 
       <a className="admin-skip" href="#admin-main" onClick={(event) => { event.preventDefault(); document.getElementById('admin-main')?.focus() }}>To the page</a>
       <Side site={props.site} me={loaded.value} page={page} rights={rights} onLogOut={props.onLoggedOut} />
       <main id="admin-main" tabIndex={-1} className="admin-main">
-        <Content page={page} rights={rights} onNoSession={props.onNoSession} />
+        <Content page={page} me={loaded.value.agent.name} rights={rights} onNoSession={props.onNoSession} />
       </main>
     </div>
   )

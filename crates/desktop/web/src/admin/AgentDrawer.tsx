@@ -3,7 +3,7 @@
 import { useState } from 'react'
 import { Button } from 'react-aria-components'
 import { at } from '../clock'
-import { ROLES, type AdminAgent, type Rights, type Role } from './api'
+import { ROLES, type AdminAgent, type PasswordMade, type Rights, type Role } from './api'
 import { askingFor, doneWords, offered, type AgentDeed } from './agentdeeds'
 import { Drawer, Facts } from './Drawer'
 import { adminApi } from './http'
@@ -12,7 +12,7 @@ import { ActivitySign, AgentSign } from './State'
 import { sentenceOf, useDeeds } from './useDeed'
 import { blockedWords, factorWord, nameOf, ROLE, seatWords, TYPOLOGY, WAY } from './words'
 
-export function AgentDrawer(props: { name: string; agent: AdminAgent | null; rights: Rights; onChanged: () => Promise<void>; onClose: () => void }) {
+export function AgentDrawer(props: { name: string; agent: AdminAgent | null; me: string; rights: Rights; onChanged: () => Promise<void>; onClose: () => void }) {
   // Whoever slips out of the filter by what was just done to them stays open.
   const [last, setLast] = useState(props.agent)
   if (props.agent && props.agent !== last) setLast(props.agent)
@@ -27,19 +27,19 @@ export function AgentDrawer(props: { name: string; agent: AdminAgent | null; rig
   return <Known key={agent.name} {...props} agent={agent} />
 }
 
-function Known({ agent, rights, onChanged, onClose }: { agent: AdminAgent; rights: Rights; onChanged: () => Promise<void>; onClose: () => void }) {
+function Known({ agent, me, rights, onChanged, onClose }: { agent: AdminAgent; me: string; rights: Rights; onChanged: () => Promise<void>; onClose: () => void }) {
   const [password, setPassword] = useState<string | null>(null)
   const deeds = useDeeds<AgentDeed>(
     async (deed) => {
       const answer = await send(deed, agent)
-      if (answer.ok && deed.type === 'password') setPassword((answer.value as { password?: string | null } | null)?.password ?? null)
+      if (answer.ok && deed.type === 'password') setPassword((answer.value as PasswordMade | null)?.effect?.password ?? null)
       // What the row says is true before «done» is said.
       if (answer.ok) await onChanged()
       return answer
     },
     (deed, value) => sentenceOf(value) ?? doneWords(deed, agent),
   )
-  const may = (type: AgentDeed['type']) => offered(type, agent, rights)
+  const may = (type: AgentDeed['type']) => offered(type, agent, rights, me)
   const button = (type: 'unlock' | 'enable' | 'disable' | 'password' | 'factors' | 'end', word: string, main = false) =>
     may(type) ? (
       <Button className={main ? 'button button-main' : 'button'} onPress={() => deeds.start({ type }, askingFor({ type }, agent))}>{word}</Button>
@@ -75,7 +75,7 @@ function Known({ agent, rights, onChanged, onClose }: { agent: AdminAgent; right
           {button('disable', 'Disable')}
         </section>
       ) : (
-        <p className="quiet">You can look, and nothing more: changes are made by administrators.</p>
+        <p className="quiet">{agent.name === me ? 'This is your own account: another administrator can change it, and your password and second factor are on your desktop.' : 'You can look, and nothing more: changes are made by administrators.'}</p>
       )}
       {deeds.message}
       {may('role') ? <RoleForm key={`role-${agent.role}`} agent={agent} onRole={(role) => deeds.start({ type: 'role', role }, askingFor({ type: 'role', role }, agent))} /> : null}

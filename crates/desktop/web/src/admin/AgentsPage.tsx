@@ -5,7 +5,7 @@ import { at } from '../clock'
 import { go, usePath } from '../route'
 import type { PageProps } from './AdminApp'
 import { AgentDrawer } from './AgentDrawer'
-import { AGENT_SHOW, allAgents, shownAgents } from './agentlist'
+import { AGENT_SHOW, AGENTS_PER_PAGE, allAgents, shownAgents } from './agentlist'
 import { ROLES, type AdminAgent } from './api'
 import { adminApi } from './http'
 import { Choice, ListFoot, PageHead, Search, useDensity, usePart, useSettled } from './parts'
@@ -19,7 +19,6 @@ import { factorWord, many, nameOf, ROLE, seatWords, TYPOLOGY } from './words'
 
 /** A page of the server's list is asked for about this often, however many pages there are. */
 const EVERY_MS = 5_000
-const PER_PAGE = 200
 const keyOf = (agent: AdminAgent) => agent.name
 
 const COLUMNS: readonly Column<AdminAgent>[] = [
@@ -27,14 +26,14 @@ const COLUMNS: readonly Column<AdminAgent>[] = [
   { id: 'login', head: 'Username', width: 'minmax(6rem, 1fr)', from: 700, cell: (a) => a.name },
   { id: 'typology', head: 'Takes calls', width: 'minmax(5.5rem, 0.8fr)', from: 1_240, cell: (a) => TYPOLOGY[a.typology] },
   { id: 'role', head: 'Role', width: '7.2rem', from: 840, cell: (a) => ROLE[a.role] },
-  { id: 'state', head: 'State', width: '11.5rem', cell: (a) => <AgentSign agent={a} until /> },
+  { id: 'state', head: 'State', width: '12.2rem', cell: (a) => <AgentSign agent={a} until /> },
   { id: 'device', head: 'Where', width: 'minmax(6rem, 1.2fr)', cell: (a) => (a.login ? seatWords(a.login) : '') },
   { id: 'since', head: 'Since', width: '9.2rem', from: 760, cell: (a) => (a.login ? at(a.login.since) : '') },
   { id: 'factors', head: 'Second factor', width: 'minmax(6rem, 0.9fr)', from: 1_100, cell: (a) => a.factors.map(factorWord).join(', ') },
   { id: 'last', head: 'Last login', width: '9.2rem', from: 960, cell: (a) => (a.last_login === null ? 'Never' : at(a.last_login)) },
 ]
 
-export function AgentsPage({ rights, onNoSession }: PageProps) {
+export function AgentsPage({ me, rights, onNoSession }: PageProps) {
   const path = usePath()
   const [find, setFind] = usePart('find')
   const [show, setShow] = usePart('show')
@@ -92,7 +91,7 @@ export function AgentsPage({ rights, onNoSession }: PageProps) {
         more={density}
       />
       {open !== '' && loaded.at === 'there' ? (
-        <AgentDrawer name={open} agent={agent ?? null} rights={rights} onChanged={again} onClose={() => setOpen('')} />
+        <AgentDrawer name={open} agent={agent ?? null} me={me} rights={rights} onChanged={again} onClose={() => setOpen('')} />
       ) : null}
     </>
   )
@@ -106,7 +105,7 @@ function usePages() {
   return {
     pages,
     note: (rows: number) => {
-      const now = Math.max(1, Math.ceil(rows / PER_PAGE))
+      const now = Math.max(1, Math.ceil(rows / AGENTS_PER_PAGE))
       if (now !== pages) setPages(now)
     },
   }

@@ -23,9 +23,9 @@ const COLUMNS: readonly Column<AuditLine>[] = [
   { id: 'what', head: 'What', width: 'minmax(9rem, 1.3fr)', cell: (l) => humanised(l.what) },
   { id: 'at', head: 'When', width: '12.5rem', cell: when },
   { id: 'who', head: 'Who', width: 'minmax(6rem, 1fr)', cell: (l) => l.who || 'Unknown' },
-  { id: 'whom', head: 'To whom', width: 'minmax(6rem, 1fr)', from: 820, cell: (l) => l.whom ?? '' },
-  { id: 'outcome', head: 'Outcome', width: 'minmax(7.5rem, 1fr)', cell: (l) => <Outcome line={l} /> },
-  { id: 'from', head: 'From', width: 'minmax(7rem, 0.8fr)', from: 720, cell: (l) => l.from ?? '' },
+  { id: 'whom', head: 'To whom', width: 'minmax(6rem, 1fr)', from: 900, cell: (l) => l.whom ?? '' },
+  { id: 'outcome', head: 'Outcome', width: 'minmax(9.5rem, 1.2fr)', cell: (l) => <Outcome line={l} /> },
+  { id: 'from', head: 'From', width: 'minmax(7rem, 0.8fr)', from: 800, cell: (l) => l.from ?? '' },
   { id: 'detail', head: 'More', width: 'minmax(8rem, 1.4fr)', from: 1_040, cell: (l) => detailWords(l.detail) },
 ]
 

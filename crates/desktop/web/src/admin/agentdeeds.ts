@@ -26,8 +26,10 @@ export const RIGHT_FOR: Record<AgentDeed['type'], Right> = {
 }
 
 /** Whether the button is there at all: the right, and something to do. */
-export function offered(type: AgentDeed['type'], agent: AdminAgent, rights: Rights): boolean {
+export function offered(type: AgentDeed['type'], agent: AdminAgent, rights: Rights, me: string): boolean {
   if (!rights.has(RIGHT_FOR[type])) return false
+  // Nobody decides about their own account here: so no house locks out its last administrator.
+  if (agent.name === me && RIGHT_FOR[type] === 'manage_agents') return false
   switch (type) {
     case 'unlock': return agent.blocked !== null
     case 'enable': return !agent.enabled
@@ -70,7 +72,7 @@ export function askingFor(deed: AgentDeed, agent: AdminAgent): Asking | null {
         title: `New temporary password for ${who}?`,
         effects: [
           `The present password of ${who} stops working at once, and a new one must be chosen at the next login.`,
-          ...(out ? [out] : []),
+          ...(agent.login ? [`${who} stays logged in ${whereWords(agent.login)} until then.`] : []),
           'The temporary password is shown to you once.',
         ],
         yes: 'Make a new password',

@@ -7,6 +7,9 @@ import { stateOf } from './words'
 /** More than this the page does not fetch; whoever has more looks by name. */
 export const AGENTS_MAX = 5_000
 
+/** Asked for at once: the most that the server gives. */
+export const AGENTS_PER_PAGE = 500
+
 export interface AgentList {
   agents: AdminAgent[]
   /** There are more than are shown here. */

@@ -144,11 +144,12 @@ export interface AuditAnswer {
   next: string | number | null
 }
 
-export interface NewPassword {
-  password: string | null
-}
-
 /** What was done, as the server tells it. */
 export interface Done {
   sentence?: string
+}
+
+export interface PasswordMade extends Done {
+  /** Told this once. */
+  effect?: { password?: string }
 }

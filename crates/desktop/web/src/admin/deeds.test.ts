@@ -32,13 +32,19 @@ test('what takes nothing away is not asked', () => {
 })
 
 test('buttons without a right, or without a use, are absent', () => {
-  expect(offered('unlock', ann, all)).toBe(false)
-  expect(offered('unlock', { ...ann, blocked: { since: 1, until: null, why: 'x' } }, all)).toBe(true)
-  expect(offered('unlock', { ...ann, blocked: { since: 1, until: null, why: 'x' } }, new Set())).toBe(false)
-  expect(offered('password', { ...ann, way: 'directory' }, all)).toBe(false)
-  expect(offered('end', ann, all)).toBe(false)
-  expect(offered('end', inCall, new Set<Right>(['manage_agents']))).toBe(false)
-  expect([offered('enable', ann, all), offered('disable', ann, all)]).toEqual([false, true])
+  expect(offered('unlock', ann, all, 'maria')).toBe(false)
+  expect(offered('unlock', { ...ann, blocked: { since: 1, until: null, why: 'x' } }, all, 'maria')).toBe(true)
+  expect(offered('unlock', { ...ann, blocked: { since: 1, until: null, why: 'x' } }, new Set(), 'maria')).toBe(false)
+  expect(offered('password', { ...ann, way: 'directory' }, all, 'maria')).toBe(false)
+  expect(offered('end', ann, all, 'maria')).toBe(false)
+  expect(offered('end', inCall, new Set<Right>(['manage_agents']), 'maria')).toBe(false)
+  expect([offered('enable', ann, all, 'maria'), offered('disable', ann, all, 'maria')]).toEqual([false, true])
+})
+
+test('nobody decides about their own account', () => {
+  const me = { ...ann, name: 'maria', factors: ['totp'] }
+  expect((['disable', 'role', 'email', 'password', 'factors'] as const).filter((type) => offered(type, me, all, 'maria'))).toEqual([])
+  expect(offered('role', me, all, 'other')).toBe(true)
 })
 
 test('a deed is asked once, sent once, and tells what came of it', () => {

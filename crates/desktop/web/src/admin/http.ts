@@ -2,8 +2,9 @@
 
 import { ask } from '../http'
 import type {
-  AdminMe, AgentsAnswer, AuditAnswer, Done, DryRun, LoginsAnswer, NewPassword, PhonesAnswer, Role, SitesAnswer,
+  AdminMe, AgentsAnswer, AuditAnswer, Done, DryRun, LoginsAnswer, PasswordMade, PhonesAnswer, Role, SitesAnswer,
 } from './api'
+import { AGENTS_PER_PAGE } from './agentlist'
 import type { LicenceAnswer } from './licence'
 import type { SecurityAnswer } from './security'
 
@@ -28,14 +29,14 @@ export interface AuditFilter {
 
 export const adminApi = {
   me: () => ask<AdminMe>('GET', '/api/admin/me'),
-  agents: (find: string, after: string | null) => ask<AgentsAnswer>('GET', `/api/admin/agents${query({ find, after })}`),
+  agents: (find: string, after: string | null) => ask<AgentsAnswer>('GET', `/api/admin/agents${query({ find, after, limit: AGENTS_PER_PAGE })}`),
   unlock: (name: string) => ask<Done | null>('POST', `/api/admin/agents/${to(name)}/unlock`, {}),
   disable: (name: string) => ask<Done | null>('POST', `/api/admin/agents/${to(name)}/disable`, {}),
   enable: (name: string) => ask<Done | null>('POST', `/api/admin/agents/${to(name)}/enable`, {}),
   role: (name: string, role: Role) => ask<Done | null>('POST', `/api/admin/agents/${to(name)}/role`, { role }),
   email: (name: string, email: string | null) => ask<Done | null>('POST', `/api/admin/agents/${to(name)}/email`, { email }),
   /** One is made by the server and told this once. */
-  newPassword: (name: string) => ask<NewPassword>('POST', `/api/admin/agents/${to(name)}/password`, {}),
+  newPassword: (name: string) => ask<PasswordMade>('POST', `/api/admin/agents/${to(name)}/password`, {}),
   resetFactors: (name: string) => ask<Done | null>('POST', `/api/admin/agents/${to(name)}/factors/reset`, {}),
   logins: () => ask<LoginsAnswer>('GET', '/api/admin/logins'),
   endLogin: (id: number | string) => ask<Done | null>('POST', `/api/admin/logins/${to(String(id))}/end`, {}),

@@ -4,19 +4,28 @@ import type { WallMs } from '../api'
 
 export interface Certificate {
   name: string
-  subject?: string | null
-  issuer?: string | null
-  expires: WallMs | null
-  days_left?: number | null
-  [more: string]: unknown
+  until: WallMs
+}
+
+export interface Licence {
+  customer: string
+  seats: number
+  /** Days of UTC, «2027-01-31». */
+  from: string
+  until: string
+  /** Whom to ask for the next one. */
+  contact: string
+  notice_days: number
 }
 
 export interface LicenceAnswer {
-  licence?: Record<string, unknown> | null
-  certificates?: Certificate[]
-  notices?: { kind: string; severity: 'info' | 'warning'; sentence: string }[]
-  contact?: string | null
-  [more: string]: unknown
+  status: 'community' | 'valid' | 'not_yet' | 'ending' | 'ended' | 'broken' | (string & {})
+  sentence: string
+  days: number | null
+  licence: Licence | null
+  /** Agents that may log in. */
+  seats_used: number
+  certificates: Certificate[]
 }
 
 export type Urgency = 'fine' | 'soon' | 'over'
@@ -25,16 +34,25 @@ export type Urgency = 'fine' | 'soon' | 'over'
 const SOON_DAYS = 30
 const DAY_MS = 86_400_000
 
-export function urgency(expires: WallMs | null, now: number): Urgency {
-  if (expires === null) return 'fine'
-  if (expires <= now) return 'over'
-  return expires - now < SOON_DAYS * DAY_MS ? 'soon' : 'fine'
+export function urgency(until: WallMs, now: number): Urgency {
+  if (until <= now) return 'over'
+  return until - now < SOON_DAYS * DAY_MS ? 'soon' : 'fine'
 }
 
-/** «in 74 days», «today», «3 days ago». */
-export function daysWords(expires: WallMs | null, now: number): string {
-  if (expires === null) return 'never expires'
-  const days = Math.floor((expires - now) / DAY_MS)
-  if (days < 0) return days === -1 ? 'expired yesterday' : `expired ${-days} days ago`
-  return days === 0 ? 'expires today' : days === 1 ? 'expires tomorrow' : `expires in ${days} days`
+/** «ends in 74 days», «ends today», «ended 3 days ago». */
+export function daysWords(until: WallMs, now: number): string {
+  const days = Math.floor((until - now) / DAY_MS)
+  if (days < 0) return days === -1 ? 'ended within the last day' : `ended ${-days - 1} days ago`
+  return days === 0 ? 'ends within a day' : days === 1 ? 'ends in one day' : `ends in ${days} days`
+}
+
+/** Whether it should be looked at. */
+export function needsCare(status: LicenceAnswer['status']): boolean {
+  return ['ending', 'ended', 'broken'].includes(status)
+}
+
+/** «2027-01-31» in the reader's manner, and of the day that is meant, whatever their time zone. */
+export function dayWords(day: string, locale?: string): string {
+  const ms = Date.parse(`${day}T00:00:00Z`)
+  return Number.isNaN(ms) ? day : new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone: 'UTC' }).format(ms)
 }

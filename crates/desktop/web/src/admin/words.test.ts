@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { AdminPhone } from './api'
 import { detailWords, filterOf, humanised, wentWell, wordsIn } from './audit'
-import { daysWords, urgency } from './licence'
+import { daysWords, dayWords, urgency } from './licence'
 import { groupsOf, rolesOf, settingWords } from './settings'
 import { seatWords, standingOf, whereWords } from './words'
 
@@ -63,8 +63,9 @@ test('where somebody sits', () => {
 })
 
 test('days until a certificate ends', () => {
-  expect(daysWords(10.5 * DAY, 0)).toBe('expires in 10 days')
-  expect(daysWords(0.5 * DAY, 0)).toBe('expires today')
-  expect(daysWords(0, 2.5 * DAY)).toBe('expired 3 days ago')
-  expect([urgency(null, 0), urgency(29 * DAY, 0), urgency(31 * DAY, 0), urgency(0, 1)]).toEqual(['fine', 'soon', 'fine', 'over'])
+  expect(daysWords(10.5 * DAY, 0)).toBe('ends in 10 days')
+  expect(daysWords(0.5 * DAY, 0)).toBe('ends within a day')
+  expect(daysWords(0, 2.5 * DAY)).toBe('ended 2 days ago')
+  expect([urgency(29 * DAY, 0), urgency(31 * DAY, 0), urgency(0, 1)]).toEqual(['soon', 'fine', 'over'])
+  expect(dayWords('2027-01-31', 'en-GB')).toBe('31 January 2027')
 })

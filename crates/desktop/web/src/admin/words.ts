@@ -103,10 +103,17 @@ export const AGENT_STATE: Record<AgentState, string> = {
   out: 'Not logged in',
 }
 
+const BLOCKED: Record<string, string> = {
+  wrong_passwords: 'after too many wrong passwords',
+  not_me: 'because the owner said «That wasn’t me»',
+  administrator: 'by an administrator',
+}
+
 export function blockedWords(agent: AdminAgent, now?: number): string {
   if (!agent.blocked) return 'No'
-  const { since, until } = agent.blocked
-  return `Since ${at(since, now)}, ${until === null ? 'until somebody unlocks it' : `until ${at(until, now)}`}`
+  const { since, until, why } = agent.blocked
+  const cause = BLOCKED[why] ? `, ${BLOCKED[why]}` : ''
+  return `Since ${at(since, now)}, ${until === null ? 'until somebody unlocks it' : `until ${at(until, now)}`}${cause}`
 }
 
 /** A username never shown as if it were a name: only when no other is there. */
