@@ -19,6 +19,7 @@ mod request;
 mod sip;
 mod standing;
 mod state;
+pub mod ways;
 
 pub use factor::FactorSettings;
 pub use limits::AttemptLimits;
