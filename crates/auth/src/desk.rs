@@ -18,8 +18,9 @@ pub(crate) async fn site<S: Store, C: Core>(State(auth): State<Auth<S, C>>) -> J
         "name": "Hotseat",
         "version": auth.settings.version,
         "environment": auth.settings.environment,
-        "login_methods": ["password"],
         "forgot_password": crate::forgot::way(&auth),
+        "login_methods": auth.settings.ways.words(),
+        "oidc_label": auth.settings.ways.oidc().map(|oidc| oidc.settings.label.clone()),
     }))
 }
 

@@ -80,9 +80,12 @@ pub struct PhoneNow {
 /// with `into_make_service_with_connect_info::<SocketAddr>()`, or every browser looks like one source.
 pub fn router<S: Store, C: Core>(auth: Auth<S, C>) -> axum::Router {
     tokio::spawn(follow::run(auth.clone()));
+    tokio::spawn(ways::watch::run(auth.clone()));
     axum::Router::new()
         .route("/api/site", get(desk::site::<S, C>))
         .route("/api/login", post(login::credentials::<S, C>).delete(login::out::<S, C>))
+        .route("/api/login/oidc", get(ways::enter::go::<S, C>))
+        .route("/api/login/oidc/back", get(ways::enter::back::<S, C>))
         .route("/api/login/device", post(login::device::<S, C>))
         .route("/api/login/factor", post(factor::code::<S, C>))
         .route("/api/login/passkey/begin", post(factor::passkey_begin::<S, C>))

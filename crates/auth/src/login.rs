@@ -7,6 +7,7 @@ use crate::password::PASSWORD_BYTES_MAX;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{self, random_token, sha256};
 use crate::state::Auth;
+use crate::ways::{self, Why};
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -18,7 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::time::Instant;
-use store::{Account, Claim, Claimed, Decision, Store, Upgrade, WebSession};
+use store::{Account, Claim, Claimed, Decision, Store, Upgrade, Way, WebSession};
 use terms::{Device, Epoch, Login, LoginEndReason, PhoneState, Place, Secret, Typology};
 
 /// Longest username that is looked up.
@@ -28,6 +29,15 @@ const USERNAME_BYTES_MAX: usize = 256;
 pub(crate) struct Credentials {
     username: String,
     password: Password,
+    /// Whose password it is; ours where nothing is said.
+    #[serde(default)]
+    way: Option<OtherWay>,
+}
+
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OtherWay {
+    Directory,
 }
 
 /// Read straight into a `Secret`, so that no debug print of the request shows it.
@@ -47,13 +57,16 @@ pub(crate) async fn credentials<S: Store, C: Core>(
     parts: Parts,
     body: Result<Json<Credentials>, JsonRejection>,
 ) -> Result<Response, Refusal> {
-    let Json(Credentials { username, password: Password(password) }) = body?;
+    let Json(Credentials { username, password: Password(password), way }) = body?;
     let from = auth.client(&parts);
     if username.len() > USERNAME_BYTES_MAX || password.expose().len() > PASSWORD_BYTES_MAX {
         return Err(Reason::BadRequest.into());
     }
     // Phones and password managers like to add a space.
-    let username = username.trim().to_owned();
+    let username = match way {
+        None => username.trim().to_owned(),
+        Some(OtherWay::Directory) => ways::enter::name_in_directory(&auth, &username)?,
+    };
     let bucket = username.to_lowercase();
     if let Err(limited) = auth.limits.attempt(Instant::now(), &bucket, from) {
         if limited.first {
@@ -61,13 +74,22 @@ pub(crate) async fn credentials<S: Store, C: Core>(
         }
         return Err(Refusal::from(Reason::TooManyAttempts).retry_after(limited.retry_after_s));
     }
-    let Some(account) = check(&auth, &username, password).await? else {
-        auth.limits.wrong(Instant::now(), from);
-        auth.audit(&username, from, "login", Reason::WrongCredentials.word()).await;
-        return Err(Reason::WrongCredentials.into());
+    let (checked, proof) = match way {
+        None => (check(&auth, &username, password).await?.ok_or(Why::WrongPassword), "password_right"),
+        Some(OtherWay::Directory) => {
+            (ways::enter::check_directory(&auth, &username, &password).await?, "directory_right")
+        }
+    };
+    let account = match checked {
+        Ok(account) => account,
+        Err(why) => {
+            auth.limits.wrong(Instant::now(), from);
+            auth.audit(&username, from, "login", why.word()).await;
+            return Err(ways::enter::refused(why));
+        }
     };
     auth.limits.right(&bucket, from);
-    entry::enter(&auth, &parts, &account, "password_right").await
+    entry::enter(&auth, &parts, &account, proof).await
 }
 
 /// One hash for every question, whether the name exists or not, so that the time tells nothing (SPEC A2).
@@ -76,7 +98,9 @@ async fn check<S: Store, C: Core>(
     username: &str,
     password: Secret,
 ) -> Result<Option<Account>, Refusal> {
-    let account = auth.store.account(username).await?.filter(|account| account.agent.enabled);
+    // For whom somebody else vouches there is no password of ours, whatever an earlier one may have left behind.
+    let usable = |account: &Account| account.agent.enabled && account.way == Way::Local;
+    let account = auth.store.account(username).await?.filter(usable);
     let phc = account.as_ref().and_then(|account| account.password_hash.clone());
     let right = auth.hasher.verify(password.clone(), phc.clone()).await.map_err(|_| Reason::Busy)?;
     if !right {

@@ -72,6 +72,24 @@ reasons! {
     WrongHost = "wrong_host", MISDIRECTED_REQUEST,
         "This is not the address that Hotseat is reached by. Please use the one you were given.";
     NotInBrowser = "not_in_browser", CONFLICT, "Your calls go to your phone, not to this browser.";
+    DirectoryUnavailable = "directory_unavailable", SERVICE_UNAVAILABLE,
+        "The company's directory does not answer. Please try again in a moment. Accounts that were made here still work.";
+    /// Said only after the right password: the directory tells nobody else.
+    DirectoryPassword = "directory_password", FORBIDDEN,
+        "Your password has to be changed in Windows before you can log in here.";
+    OidcUnavailable = "oidc_unavailable", SERVICE_UNAVAILABLE,
+        "The login service does not answer. Please try again in a moment.";
+    OidcExpired = "oidc_expired", BAD_REQUEST,
+        "This login took too long, or was begun in another browser. Please try again.";
+    OidcDenied = "oidc_denied", FORBIDDEN, "The login was cancelled.";
+    OidcRefused = "oidc_refused", FORBIDDEN,
+        "The answer of the login service could not be trusted, so you were not logged in. Please try again.";
+    OidcUnverified = "oidc_unverified", FORBIDDEN,
+        "Your mail address is not verified at the login service, so you cannot log in with it.";
+    OidcOtherDomain = "oidc_other_domain", FORBIDDEN,
+        "This account does not belong to your organisation. Please choose your work account.";
+    OidcUnknown = "oidc_unknown", FORBIDDEN,
+        "There is no agent for this account here. Please contact an administrator.";
     CsrfFailed = "csrf_failed", FORBIDDEN, "This page is out of date. Please reload it and try again.";
     ForeignOrigin = "foreign_origin", FORBIDDEN, "This request came from another site and was refused.";
     BadRequest = "bad_request", BAD_REQUEST, "The request could not be understood.";

@@ -103,13 +103,17 @@ pub(crate) fn sha256(token: &Secret) -> [u8; 32] {
 
 /// The hash of the session cookie, where there is one.
 pub(crate) fn cookie(headers: &HeaderMap) -> Option<[u8; 32]> {
+    cookie_named(headers, COOKIE).map(|token| sha256(&token))
+}
+
+/// The first cookie of this name that is not empty.
+pub(crate) fn cookie_named(headers: &HeaderMap, named: &str) -> Option<Secret> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut ours = cookies
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, value)| *name == COOKIE && !value.is_empty());
-    let (_, token) = ours.next()?;
-    Some(sha256(&Secret::new(token)))
+        .filter(|(name, value)| *name == named && !value.is_empty());
+    ours.next().map(|(_, token)| Secret::new(token))
 }
 
 pub(crate) fn set_cookie(token: &Secret, lives: Duration) -> Option<HeaderValue> {

@@ -9,6 +9,7 @@ use crate::password::Hasher;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{self, Network};
 use crate::sip::{IceServers, SipSettings};
+use crate::ways::Ways;
 use crate::{Core, Standing, request::cookie};
 use dashmap::DashMap;
 use hotdesk::pass::PassKey;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub mailer: Mailer,
     /// How licence and certificates stand.
     pub standing: Standing,
+    /// Ways in beside our own passwords.
+    pub ways: Ways,
     pub clock: Arc<dyn Fn() -> WallTime + Send + Sync>,
 }
 
@@ -82,6 +85,7 @@ impl Default for Settings {
             public_url: None,
             mailer: Mailer::default(),
             standing: Standing::default(),
+            ways: Ways::default(),
             clock: Arc::new(system_clock),
         }
     }

@@ -61,6 +61,7 @@ impl Gateway {
             // What a stranger began is nobody's wish to go on with.
             | LoginEndReason::Disowned
             | LoginEndReason::AgentRemoved
+            | LoginEndReason::DirectoryRefused
             | LoginEndReason::PhoneRemoved => EndReason::ReleasedByAdministrator,
         };
         for call in self.calls_up_to(login.agent, login.epoch) {

@@ -8,6 +8,7 @@ mod memory;
 mod resets;
 mod seal;
 mod sqlite;
+mod vouched;
 
 pub use accounts::{Account, Accounts, BlockReason, Blocked, Stage, Way};
 pub use audit::{AuditCount, AuditEntry, AuditFilter, AuditLine, AuditLog};
@@ -20,6 +21,7 @@ pub use memory::Memory;
 pub use resets::{NewReset, RESETS_PER_HOUR, Reset, Resets, UsedReset};
 pub use seal::{KeyError, SealingKey};
 pub use sqlite::Sqlite;
+pub use vouched::{Identified, Identity, Present, Vouched};
 
 use terms::{
     Agent, AgentId, Binding, CallId, CallRecord, Device, DeviceId, Ha1, Login, LoginEndReason, LoginId, Pii,
@@ -129,7 +131,7 @@ pub struct Changes {
 }
 
 /// The verbs. `Sqlite` and `Memory` implement them, PostgreSQL will; all are `Send` so that any task may call.
-pub trait Store: Accounts + AuditLog + Factors + Resets + Send + Sync + 'static {
+pub trait Store: Accounts + AuditLog + Factors + Resets + Vouched + Send + Sync + 'static {
     /// Several writes in one commit (group commit); each gets its own outcome, in order.
     fn write(&self, batch: Vec<StoreWrite>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
 

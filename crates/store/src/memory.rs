@@ -25,6 +25,7 @@ pub(crate) struct Tables {
     last_device: u64,
     last_login: u64,
     pub(crate) agents: BTreeMap<AgentId, Person>,
+    pub(crate) identities: BTreeMap<AgentId, crate::vouched::Bond>,
     devices: BTreeMap<DeviceId, Device>,
     logins: BTreeMap<LoginId, Login>,
     sessions: BTreeMap<[u8; 32], Session>,
@@ -245,6 +246,38 @@ impl Memory {
         Ok(usable)
     }
 
+    /// As `change_account`, where the core has to hear of it.
+    pub(crate) fn change_agent(
+        &self,
+        id: AgentId,
+        change: impl FnOnce(&mut Account),
+    ) -> Result<(), StoreError> {
+        let mut tables = self.writable()?;
+        if let Some(person) = tables.agents.get_mut(&id) {
+            change(&mut person.account);
+            tables.touch(Thing::Agent(id));
+        }
+        Ok(())
+    }
+
+    /// Agents of a kind who sit somewhere or have a session.
+    pub(crate) fn present(&self, now: WallTime, of_kind: impl Fn(&Account) -> bool) -> Vec<crate::Present> {
+        let tables = self.tables();
+        let comes = |id: AgentId| {
+            let mut sessions = tables.sessions.values();
+            sessions.any(|s| s.row.agent == id && s.row.login.is_none() && !s.dead && s.row.expires > now)
+        };
+        let mut present = Vec::new();
+        for account in tables.agents.values().map(|person| &person.account).filter(|account| of_kind(account)) {
+            let (agent, login_name) = (account.agent.id, account.agent.login_name.clone());
+            let login = tables.login_of(agent).map(|login| login.id);
+            if login.is_some() || comes(agent) {
+                present.push(crate::Present { agent, login_name, login });
+            }
+        }
+        present
+    }
+
     pub(crate) fn forget_pending(&self, agent: AgentId) -> Result<(), StoreError> {
         let gone = |session: &Session| session.row.agent == agent && session.row.login.is_none();
         self.writable()?.sessions.retain(|_, session| !gone(session));
@@ -372,6 +405,7 @@ impl Store for Memory {
         let open = tables.login_of(id).map(|login| login.id);
         let ended = open.and_then(|login| tables.end(login, LoginEndReason::AgentRemoved, at, ""));
         tables.sessions.retain(|_, session| session.row.agent != id || session.row.login.is_some());
+        tables.identities.remove(&id);
         if tables.agents.remove(&id).is_some() {
             tables.factors.forget(id);
             tables.touch(Thing::Agent(id));

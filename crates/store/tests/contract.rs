@@ -52,6 +52,8 @@ stores! {
     a_new_password_ends_every_session_and_lifts_the_block
     whoever_may_not_log_in_gets_no_password_by_mail
     of_many_who_use_one_link_at_once_one_does
+    an_identity_is_bound_once_by_address_and_afterwards_by_subject
+    the_directory_is_asked_about_its_own_who_are_in
 }
 
 #[tokio::test]

@@ -65,6 +65,8 @@ pub enum LoginEndReason {
     /// The longest time a login may last is over.
     TooLong,
     ShiftEnd,
+    /// The directory that vouches for the agent does so no longer.
+    DirectoryRefused,
 }
 
 impl LoginEndReason {
@@ -85,6 +87,9 @@ impl LoginEndReason {
                 "Your password was changed by a link that was sent to your mail address. Please log in with the new one."
             }
             LoginEndReason::AgentRemoved => "Your account was removed or disabled by an administrator.",
+            LoginEndReason::DirectoryRefused => {
+                "Your account can no longer be used: it was disabled, has expired or was removed in the company's directory."
+            }
             LoginEndReason::PhoneRemoved => {
                 "The phone you were logged in at was removed or disabled by an administrator."
             }

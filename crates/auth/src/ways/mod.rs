@@ -3,11 +3,13 @@
 
 mod account;
 mod directory;
+pub(crate) mod enter;
 mod https;
 mod oidc;
 mod pending;
 mod provider;
 mod token;
+pub(crate) mod watch;
 
 pub use account::Why;
 pub use directory::{Directory, DirectorySettings, Person, Protection, Service, Unavailable, is_filter};
@@ -36,5 +38,13 @@ impl Ways {
 
     pub fn oidc(&self) -> Option<Arc<Oidc>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).oidc.clone()
+    }
+
+    /// The words of `GET /api/site`.
+    pub(crate) fn words(&self) -> Vec<&'static str> {
+        let enabled = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let directory = enabled.directory.is_some().then_some("directory");
+        let oidc = enabled.oidc.is_some().then_some("oidc");
+        [Some("password"), directory, oidc].into_iter().flatten().collect()
     }
 }

@@ -74,7 +74,7 @@ pub(super) struct Away {
 
 /// What the browser brings back (RFC 6749 §4.1.2).
 #[derive(Deserialize, Default)]
-pub(super) struct Back {
+pub(crate) struct Back {
     pub(super) code: Option<String>,
     pub(super) state: Option<String>,
     pub(super) iss: Option<String>,
@@ -215,6 +215,20 @@ impl Oidc {
         struct Tokens {
             id_token: String,
         }
+        let request = self.exchange_request(known, code, verifier)?;
+        let answer = self.https.send(request).await?;
+        if answer.status().is_server_error() {
+            return Err(Astray::Unavailable(format!("the token endpoint answers {}", answer.status())));
+        }
+        if !answer.status().is_success() {
+            return Err(Astray::Refused(format!("the code is not taken: {}", answer.status())));
+        }
+        let tokens: Tokens = serde_json::from_slice(answer.body())
+            .map_err(|error| Astray::Refused(format!("the token answer does not read: {error}")))?;
+        Ok(Secret::new(tokens.id_token))
+    }
+
+    fn exchange_request(&self, known: &Known, code: &Secret, verifier: &Secret) -> Result<Request<Body>, Astray> {
         let settings = &self.settings;
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
@@ -235,17 +249,7 @@ impl Oidc {
             form.append_pair("client_id", &settings.client_id)
                 .append_pair("client_secret", settings.client_secret.expose());
         }
-        let request = request.body(Body::from(form.finish()));
-        let answer = self.https.send(request.map_err(|error| Astray::Unavailable(error.to_string()))?).await?;
-        if answer.status().is_server_error() {
-            return Err(Astray::Unavailable(format!("the token endpoint answers {}", answer.status())));
-        }
-        if !answer.status().is_success() {
-            return Err(Astray::Refused(format!("the code is not taken: {}", answer.status())));
-        }
-        let tokens: Tokens = serde_json::from_slice(answer.body())
-            .map_err(|error| Astray::Refused(format!("the token answer does not read: {error}")))?;
-        Ok(Secret::new(tokens.id_token))
+        request.body(Body::from(form.finish())).map_err(|error| Astray::Unavailable(error.to_string()))
     }
 
     async fn verify(

@@ -88,6 +88,24 @@ pub(crate) const AGENT_CLAIM: &str = "SELECT last_epoch FROM agents WHERE id = ?
 pub(crate) const AGENT_SAT_DOWN: &str =
     "UPDATE agents SET last_epoch = ?1, last_device = coalesce(?2, last_device) WHERE id = ?3";
 
+// Those whom somebody else vouches for.
+pub(crate) const DIRECTORY_PRESENT: &str = "SELECT a.id, a.login_name, l.id
+    FROM agents a LEFT JOIN logins l ON l.agent = a.id AND l.ended_at IS NULL
+    WHERE a.way = 'directory' AND (l.id IS NOT NULL OR EXISTS (SELECT 1 FROM web_sessions s
+        WHERE s.agent = a.id AND s.login IS NULL AND s.dead = 0 AND s.expires > ?))
+    ORDER BY a.id";
+pub(crate) const AGENT_FROM_DIRECTORY: &str = "UPDATE agents
+    SET role = coalesce(?1, role), typology = coalesce(?2, typology)
+    WHERE id = ?3 AND (role IS NOT coalesce(?1, role) OR typology IS NOT coalesce(?2, typology))";
+pub(crate) const IDENTITY_OF_SUBJECT: &str = "SELECT i.agent FROM identities i JOIN agents a ON a.id = i.agent
+    WHERE i.issuer = ? AND i.subject = ? AND a.way = 'oidc' AND a.email_key = i.email_key";
+pub(crate) const AGENT_OF_IDENTITY: &str = "SELECT a.id, coalesce(i.email_key = a.email_key, 0)
+    FROM agents a LEFT JOIN identities i ON i.agent = a.id WHERE a.way = 'oidc' AND a.email_key = ?";
+pub(crate) const IDENTITY_LOOSEN: &str = "DELETE FROM identities WHERE issuer = ? AND subject = ?";
+pub(crate) const IDENTITY_BIND: &str =
+    "INSERT OR REPLACE INTO identities (agent, issuer, subject, email_key, bound_at) VALUES (?, ?, ?, ?, ?)";
+pub(crate) const IDENTITY_FORGET: &str = "DELETE FROM identities WHERE agent = ?";
+
 macro_rules! devices {
     ($rest:literal) => {
         concat!("SELECT id, name, label, site, floor, ha1, enabled FROM devices ", $rest)

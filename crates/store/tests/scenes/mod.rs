@@ -6,6 +6,7 @@ mod claims;
 mod factors;
 mod resets;
 mod rows;
+mod vouched;
 
 pub use accounts::*;
 pub use audit::*;
@@ -13,6 +14,7 @@ pub use claims::*;
 pub use factors::*;
 pub use resets::*;
 pub use rows::*;
+pub use vouched::*;
 
 use std::path::PathBuf;
 use std::sync::Arc;
