@@ -1,6 +1,6 @@
 // The way in: one card that first asks who you are and then, in the same place, whatever else there is to ask.
 
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import type { Me, Site } from '../api'
 import { RecoveryCodes } from '../factors/RecoveryCodes'
 import { ConnectionBanner } from '../parts/ConnectionBanner'
@@ -34,11 +34,12 @@ export interface LoginPageProps {
 }
 
 export function LoginPage(props: LoginPageProps) {
-  const [lost, setLost] = useState(false)
   const { onIn } = props
+  const notKept = useRef(() => {})
   // In, and yet unknown when asked who we are: the browser did not keep the cookie (SPEC A4).
-  const arrived = useCallback(() => void onIn().then((found) => setLost(found.at === 'none')), [onIn])
+  const arrived = useCallback(() => void onIn().then((found) => { if (found.at === 'none') notKept.current() }), [onIn])
   const login = useLogin(props.me, props.said, arrived, props.onOut)
+  notKept.current = login.notKept
   const { flow } = login
   useTitle(titles[flow.step] ?? 'Log in')
   // Far enough for the pages that need no telephone: on the way there, or about to be offered the link.
@@ -58,9 +59,7 @@ export function LoginPage(props: LoginPageProps) {
       {flow.question && !enough ? (
         <TakeoverDialog held={flow.question.held} agent={flow.agent} onCancel={login.decline} onContinue={login.agree} />
       ) : null}
-      {flow.cookiesBlocked || lost ? (
-        <CookiesDialog onClose={() => { setLost(false); login.closeCookies() }} />
-      ) : null}
+      {flow.cookiesBlocked ? <CookiesDialog onClose={login.closeCookies} /> : null}
     </>
   )
 }
@@ -69,11 +68,13 @@ function StepOf({ login, site }: { login: LoginControl; site: Site | null }) {
   const { flow } = login
   const [username, setUsername] = useState('')
   switch (flow.step) {
+    case 'phone': return <PhoneStep login={login} />
     case 'credentials':
     case 'no_choice':
+    case 'in':
       return (
         <CredentialsForm
-          site={site} username={username} onUsername={setUsername} busy={flow.busy} blocked={flow.blocked} message={flow.message}
+          site={site} username={username} onUsername={setUsername} busy={flow.busy || flow.step === 'in'} blocked={flow.blocked} message={flow.message}
           onSubmit={login.submitCredentials}
         />
       )
@@ -87,8 +88,5 @@ function StepOf({ login, site }: { login: LoginControl; site: Site | null }) {
           <RecoveryCodes codes={flow.codes?.list ?? []} site={site?.name ?? 'Hotseat'} onKept={login.codesKept} done="Continue" />
         </>
       )
-    case 'phone':
-    case 'in':
-      return <PhoneStep login={login} />
   }
 }

@@ -6,6 +6,7 @@ import { openEvents, type Link } from '../events'
 import { makePasskey, showPasskey } from '../factors/passkey'
 import { api, type Answer } from '../http'
 import { words } from '../words'
+import { cookiesKept } from './cookies'
 import { sendsAgain, start, step, type Flow, type Message } from './flow'
 import type { PickerEvent } from './picker'
 
@@ -34,6 +35,8 @@ export interface LoginControl {
   /** Back to the credentials, as somebody else. */
   startOver: () => void
   closeCookies: () => void
+  /** In, and yet unknown when asked who we are: back to the beginning, with the popup. */
+  notKept: () => void
 }
 
 export function useLogin(me: Me | null, said: Message | null, onIn: () => void, onOut: () => void): LoginControl {
@@ -44,41 +47,40 @@ export function useLogin(me: Me | null, said: Message | null, onIn: () => void, 
   const loggedInAt = useRef(0)
   const typed = useRef<string | undefined>(undefined)
 
+  /** Logged in a moment ago and unknown now: the cookie did not come back (SPEC A4). */
+  const cookieLost = useCallback((answer: { status: number }): boolean => {
+    if (answer.status !== 401 || Date.now() - loggedInAt.current >= COOKIE_MS) return false
+    loggedInAt.current = 0
+    tell({ type: 'declined' })
+    tell({ type: 'cookies', blocked: true })
+    return true
+  }, [])
+
   const list = useCallback(async (first: boolean) => {
     const answer = await api.phones()
     if (answer.ok) {
       tell({ type: 'listed', phones: answer.value.phones, last: answer.value.last_phone, now: Date.now() })
-    } else if (first && answer.status === 401 && Date.now() - loggedInAt.current < COOKIE_MS) {
-      // Logged in a moment ago and unknown now: the cookie did not come back (SPEC A4).
-      loggedInAt.current = 0
-      tell({ type: 'declined' })
-      tell({ type: 'cookies', blocked: true })
-    } else {
+    } else if (!(first && cookieLost(answer))) {
       tell({ type: 'refused', refusal: answer.refusal, status: answer.status })
     }
-  }, [])
+  }, [cookieLost])
 
   /** An answer that says what comes next, or a refusal. */
   const arrive = useCallback((answer: Answer<LoginAnswer>) => {
     if (!answer.ok) {
-      // The cookie of a moment ago did not come back: it was never kept (SPEC A4).
-      if (answer.status === 401 && ['no_session', 'login_expired'].includes(answer.refusal.reason) && Date.now() - loggedInAt.current < COOKIE_MS) {
-        loggedInAt.current = 0
-        tell({ type: 'declined' })
-        return tell({ type: 'cookies', blocked: true })
-      }
+      if (['no_session', 'login_expired'].includes(answer.refusal.reason) && cookieLost(answer)) return
       return tell({ type: 'refused', refusal: answer.refusal, status: answer.status })
     }
     // A second factor may come before the new password; until then what was typed is kept.
     if (!['change_password', 'second_factor'].includes(answer.value.state)) typed.current = undefined
     tell({ type: 'logged_in', answer: answer.value })
-  }, [])
+  }, [cookieLost])
 
   const submitCredentials = useCallback(async (username: string, password: string, way?: 'directory') => {
     if (current.current.busy) return
     const missing = username.trim() === '' ? words.nameMissing : password === '' ? words.passwordMissing : null
     if (missing) return tell({ type: 'message', message: { tone: 'error', text: missing } })
-    if (!navigator.cookieEnabled) return tell({ type: 'cookies', blocked: true })
+    if (!cookiesKept()) return tell({ type: 'cookies', blocked: true })
     tell({ type: 'sent' })
     const answer = await api.login(username.trim(), password, way)
     if (answer.ok) {
@@ -125,12 +127,13 @@ export function useLogin(me: Me | null, said: Message | null, onIn: () => void, 
     tell({ type: 'sent' })
     const answer = await api.sitDown(phone, epoch)
     if (answer.ok) return tell({ type: 'seated' })
+    if (cookieLost(answer)) return
     tell({ type: 'refused', refusal: answer.refusal, status: answer.status })
     // SPEC B4: the list is refreshed, nothing is typed again.
     if (phone !== null && (answer.status === 409 || answer.status === 422)) await list(false)
     // Nothing to choose and nothing granted: the half-finished login has no use any more, unless there is a question.
     if (phone === null && !answer.refusal.held) void api.logout()
-  }, [list])
+  }, [list, cookieLost])
 
   const noChoice = flow.step === 'no_choice'
   useEffect(() => {
@@ -192,6 +195,10 @@ export function useLogin(me: Me | null, said: Message | null, onIn: () => void, 
     agree,
     decline: leave,
     startOver: leave,
+    notKept: useCallback(() => {
+      tell({ type: 'declined' })
+      tell({ type: 'cookies', blocked: true })
+    }, []),
     closeCookies: () => tell({ type: 'cookies', blocked: false }),
   }
 }

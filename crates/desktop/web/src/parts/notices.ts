@@ -6,9 +6,10 @@ const KEY = 'hotseat-notices-seen'
 /** A new sentence, tomorrow's number of days for instance, is news again. */
 const nameOf = (notice: Notice): string => `${notice.kind}:${notice.sentence}`
 
-function read(storage: Storage): readonly string[] {
+/** Where cookies are blocked, even to name the storage is an error. */
+function read(storage: Storage | undefined): readonly string[] {
   try {
-    const value: unknown = JSON.parse(storage.getItem(KEY) ?? '[]')
+    const value: unknown = JSON.parse((storage ?? sessionStorage).getItem(KEY) ?? '[]')
     return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
   } catch {
     return []
@@ -16,7 +17,7 @@ function read(storage: Storage): readonly string[] {
 }
 
 /** The worst first; each once. */
-export function toShow(notices: readonly Notice[], storage: Storage = sessionStorage): readonly Notice[] {
+export function toShow(notices: readonly Notice[], storage?: Storage): readonly Notice[] {
   const seen = new Set(read(storage))
   const fresh = notices.filter((one) => {
     const name = nameOf(one)
@@ -25,9 +26,10 @@ export function toShow(notices: readonly Notice[], storage: Storage = sessionSto
   return [...fresh.filter((n) => n.severity === 'warning'), ...fresh.filter((n) => n.severity !== 'warning')]
 }
 
-export function putAway(notice: Notice, storage: Storage = sessionStorage): void {
+export function putAway(notice: Notice, storage?: Storage): void {
   try {
-    storage.setItem(KEY, JSON.stringify([...read(storage), nameOf(notice)].slice(-50)))
+    const where = storage ?? sessionStorage
+    where.setItem(KEY, JSON.stringify([...read(storage), nameOf(notice)].slice(-50)))
   } catch {
     // Without storage it comes again with the next page; better twice than never.
   }
