@@ -359,6 +359,15 @@ await scene('the list is live, and nothing moves under the pointer', {}, {}, asy
   assert.ok(shift < 0.002, `shifted by ${shift}`)
 })
 
+await scene('what one looks for is shown at once, though the pointer rests on the list', {}, {}, async (page, mock) => {
+  await table('/admin/agents', 'Ann Bianchi')(page, mock)
+  await row(page, 'Franz Huber').hover()
+  await page.keyboard.press('/')
+  await page.keyboard.type('chia')
+  await until(async () => (await page.getByRole('row').count()) === 2, 'one row')
+  await row(page, 'Chiara De Santis').waitFor()
+})
+
 await scene('a bad minute: the list stays, says of when it is, and heals', {}, {}, async (page, mock) => {
   await table('/admin/logins', 'Ann Bianchi')(page, mock)
   mock.house.instead['GET /api/admin/logins'] = noDisk

@@ -27,6 +27,7 @@ export async function startWorld(program = process.env.HOTSEAT ?? join(root, 'ta
   return {
     base: ready.https,
     agent: (typology) => people.find((p) => p.kind === 'agent' && p.typology === typology),
+    person: (login) => people.find((p) => p.kind === 'agent' && p.login === login),
     say: (line) => child.stdin.write(`${line}\n`),
     log: () => log,
     async stop() {

@@ -47,7 +47,9 @@ export function AgentsPage({ me, rights, onNoSession }: PageProps) {
   const all = loaded.at === 'there' ? loaded.value.agents : EMPTY
   count.note(all.length)
   const fitting = useMemo(() => shownAgents(all, show, role), [all, show, role])
-  const live = useLive(fitting, keyOf, `${settled}|${show}|${role}`)
+  // The view changes when the rows do, not when they are asked for.
+  const found = loaded.at === 'there' ? loaded.value.find : ''
+  const live = useLive(fitting, keyOf, `${found}|${show}|${role}`)
   const agent = open === '' ? undefined : all.find((each) => each.name === open)
   const blocked = useMemo(() => all.filter((each) => each.blocked).length, [all])
 

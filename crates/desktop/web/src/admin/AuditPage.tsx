@@ -58,7 +58,6 @@ export function AuditPage({ onNoSession }: PageProps) {
         <Choice label="Outcome" value={outcome} options={[['', 'All'], ...wordsIn(lines, 'outcome', words.outcome, outcome).map((each) => [each, humanised(each)] as const)]} onChange={setOutcome} />
         <Day label="From" value={from} onChange={setFrom} />
         <Day label="To" value={to} onChange={setTo} />
-        <a className="button button-tool" href={auditCsvPath(filterOf({ who, what, outcome, from, to }))} download="audit.csv">Export CSV</a>
       </PageHead>
       <Table
         label="Audit log"
@@ -88,7 +87,13 @@ export function AuditPage({ onNoSession }: PageProps) {
       <ListFoot
         loaded={loaded}
         count={loaded.at === 'there' ? `${many(lines.length, 'line', 'lines')}${older.atEnd ? '' : ', older ones below'}` : ''}
-        more={<><button type="button" className="link-button" onClick={older.again}>Newest lines</button>{density}</>}
+        more={
+          <>
+            <button type="button" className="link-button" onClick={older.again}>Newest lines</button>
+            <a className="foot-link" href={auditCsvPath(filterOf({ who, what, outcome, from, to }))} download="audit.csv">Export CSV</a>
+            {density}
+          </>
+        }
       />
       {open !== '' && line ? <LineDrawer line={line} onClose={() => setOpen('')} /> : null}
     </>

@@ -12,6 +12,8 @@ export const AGENTS_PER_PAGE = 500
 
 export interface AgentList {
   agents: AdminAgent[]
+  /** What was looked for. */
+  find: string
   /** There are more than are shown here. */
   cut: boolean
 }
@@ -35,8 +37,8 @@ export async function allAgents(
     }
     const next = answer.value.next
     // A page that leads to itself would never end.
-    if (next === null || next === undefined || next === after) return { ok: true, value: { agents, cut: false } }
-    if (agents.length >= max) return { ok: true, value: { agents, cut: true } }
+    if (next === null || next === undefined || next === after) return { ok: true, value: { agents, find, cut: false } }
+    if (agents.length >= max) return { ok: true, value: { agents, find, cut: true } }
     after = next
   }
 }
