@@ -33,6 +33,8 @@ const NOTICES_MAX: usize = 4_096;
 const END_MAX: Duration = Duration::from_secs(3);
 /// Commits that were asked for are finished within this, or the disk is gone.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
+/// Connections that are told why we leave must have heard it within this.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
 /// What is printed when the service listens: one line of JSON, addresses as they really are.
 #[derive(Clone, Debug, Serialize)]
@@ -299,6 +301,8 @@ impl Service {
         core.post(Post::Stop).await;
         let ended = self.core_ended.await;
         self.streams.close_all();
+        // Those who read are told why before the process is gone.
+        let _ = tokio::time::timeout(FAREWELL_MAX, self.streams.all_gone()).await;
         if !matches!(ended, Ok(Ok(()))) {
             anyhow::bail!("the core thread ended: {}", panic_text(ended));
         }

@@ -2,7 +2,8 @@
 
 use dashmap::DashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 use terms::{ConnectionId, Flow, WhyClosed};
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,6 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 const WRITER_QUEUE_MAX: usize = 256;
 /// Connections the core asked for that no task has taken yet.
 const CONNECTS_MAX: usize = 1_024;
+/// How often a process that leaves looks whether all have gone.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What a connection's task holds.
 pub struct Line {
@@ -35,6 +38,8 @@ pub struct Streams {
     per_source: DashMap<IpAddr, usize, Keyed>,
     total: AtomicUsize,
     accepted: AtomicU64,
+    /// The process ends: whoever opens now is closed at once.
+    leaving: AtomicBool,
     connections_max: usize,
     per_source_max: usize,
 }
@@ -49,6 +54,7 @@ impl Streams {
             per_source: DashMap::default(),
             total: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
+            leaving: AtomicBool::new(false),
             connections_max,
             per_source_max,
         };
@@ -83,6 +89,10 @@ impl Streams {
         let (queue, outgoing) = mpsc::channel(WRITER_QUEUE_MAX);
         let (close, closing) = oneshot::channel();
         self.writers.insert(flow.connection, Writer { flow, queue, close: Some(close) });
+        // Looked at after the entry is there: `close_all` finds it, or it finds that we are leaving.
+        if self.leaving.load(Ordering::SeqCst) {
+            self.close(flow, WhyClosed::ByUs);
+        }
         Line { flow, outgoing, closing }
     }
 
@@ -114,10 +124,18 @@ impl Streams {
         }
     }
 
-    /// The process ends: every connection is told.
+    /// The process ends: every connection is told, also those that are just being opened.
     pub fn close_all(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
         let flows: Vec<Flow> = self.writers.iter().map(|w| w.flow).collect();
         flows.into_iter().for_each(|flow| self.close(flow, WhyClosed::ByUs));
+    }
+
+    /// Until every admitted connection has said its last words and was dismissed.
+    pub async fn all_gone(&self) {
+        while self.total.load(Ordering::Acquire) > 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// From the core. What is in the queue is still sent, unless the peer does not read.
@@ -157,6 +175,23 @@ mod tests {
             streams.dismiss(source);
         }
         assert!(streams.per_source.is_empty() && streams.total.load(Ordering::Acquire) == 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_opens_while_the_process_leaves_is_told_as_well_and_waited_for() {
+        let (streams, _wanted) = Streams::new(3, 3);
+        let here: IpAddr = "192.0.2.1".parse().unwrap();
+        let before = flow(streams.admit(here).unwrap().0);
+        let after = flow(streams.admit(here).unwrap().0);
+        let first = streams.open(before);
+        streams.close_all();
+        let second = streams.open(after);
+        assert_eq!((first.closing.await, second.closing.await), (Ok(WhyClosed::ByUs), Ok(WhyClosed::ByUs)));
+        let gone = tokio::time::timeout(LOOK_EVERY * 4, streams.all_gone());
+        assert!(gone.await.is_err(), "their tasks are not done");
+        streams.dismiss(here);
+        streams.dismiss(here);
+        streams.all_gone().await;
     }
 
     #[tokio::test]
