@@ -25,9 +25,12 @@ export function RecoveryCodes({ codes, site, onKept, done }: { codes: readonly s
   return (
     <>
       <p>If you lose your authenticator, one of these codes lets you in. Each works once, and they are <b>shown only now</b>.</p>
-      <ol className="codes printed" aria-label="Recovery codes">
-        {codes.map((code) => <li key={code}><code>{code}</code></li>)}
-      </ol>
+      <div className="printed">
+        <p className="print-only">Recovery codes for {site} ({location.host}). Each works once.</p>
+        <ol className="codes" aria-label="Recovery codes">
+          {codes.map((code) => <li key={code}><code>{code}</code></li>)}
+        </ol>
+      </div>
       <div className="codes-deeds">
         <Button className="button" onPress={() => void copy()}>Copy</Button>
         <Button className="button" onPress={() => print()}>Print</Button>

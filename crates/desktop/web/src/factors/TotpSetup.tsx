@@ -41,7 +41,7 @@ export function TotpSetup(props: { begun: TotpBegun; onEnrolled: (answer: Enroll
         <button type="button" className="link-button" aria-expanded={byHand} onClick={() => setByHand(!byHand)}>The picture cannot be scanned</button>
         {byHand ? <p>Type this key into the app instead: <code className="secret">{grouped(begun.secret)}</code></p> : null}
       </div>
-      <CodeField label="The six digits that the app shows now" value={code} onChange={(text) => { setCode(text); setMessage(null) }} again={message} />
+      <CodeField label="The six digits that the app shows now" value={code} onChange={(text) => { setCode(text); setMessage(null) }} again={message} focus />
       <MessageArea message={message} />
       <Button type="submit" className="button button-main button-wide" aria-busy={busy}>{busy ? 'Checking…' : 'Confirm'}</Button>
     </form>
