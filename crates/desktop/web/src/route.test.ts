@@ -24,3 +24,11 @@ test('the login page remembers the way', () => {
   expect(loginPath('/')).toBe('/login')
   expect(loginPath('/a?b=1')).toBe('/login?next=%2Fa%3Fb%3D1')
 })
+
+test('the pages of the way in and out have their addresses, and are nowhere to come back to', () => {
+  expect(['/phonebar', '/admin', '/admin/agents', '/administer', '/forgot', '/reset', '/t'].map(placeOf))
+    .toEqual(['phonebar', 'admin', 'admin', 'unknown', 'forgot', 'reset', 'ticket'])
+  expect(safeNext('/phonebar', origin)).toBe('/phonebar')
+  expect(safeNext('/admin/logins?x=1', origin)).toBe('/admin/logins?x=1')
+  for (const step of ['/forgot', '/reset#token', '/t#ticket']) expect(safeNext(step, origin), step).toBe('/')
+})

@@ -102,3 +102,40 @@ test('a reload in the middle goes on where it was, the question included', () =>
   expect(play({ type: 'resumed', me: { ...me, state: 'held', held } }).question?.held.epoch).toBe(7)
   expect(play({ type: 'resumed', me: { ...me, state: 'ready' } }).step).toBe('in')
 })
+
+test('what the account demands comes in the order the server says, and brings what it needs', () => {
+  const factor = play({ type: 'logged_in', answer: answer({ state: 'second_factor', kinds: ['passkey', 'totp'] }) })
+  expect(factor).toMatchObject({ step: 'factor', kinds: ['passkey', 'totp'] })
+  const rules = [{ id: 'length', text: 'At least 8', min: 8 }]
+  const password = step(factor, { type: 'logged_in', answer: answer({ state: 'change_password', why: 'expired', rules }) })
+  expect(password).toMatchObject({ step: 'password', why: 'expired', rules, kinds: [] })
+  expect(step(password, { type: 'logged_in', answer: answer({ state: 'enrol_factor' }) }).step).toBe('enrol')
+})
+
+test('recovery codes are shown before anything else, and then it goes on where the server said', () => {
+  const enrolling = play({ type: 'logged_in', answer: answer({ state: 'enrol_factor' }) })
+  const codes = step(enrolling, { type: 'enrolled', answer: { ...answer({}), recovery_codes: ['a', 'b'] } })
+  expect(codes).toMatchObject({ step: 'codes', codes: { list: ['a', 'b'] } })
+  expect(step(codes, { type: 'codes_kept' })).toMatchObject({ step: 'phone', codes: null })
+  // Whoever has codes already gets none.
+  expect(step(enrolling, { type: 'enrolled', answer: answer({}) }).step).toBe('phone')
+})
+
+test('a wrong code stays at the factor, too many lead back to the beginning, each with its sentence', () => {
+  const factor = play({ type: 'logged_in', answer: answer({ state: 'second_factor', kinds: ['totp'] }) }, { type: 'sent' })
+  expect(step(factor, refused('wrong_code', 422))).toMatchObject({ step: 'factor', busy: false, message: { text: 'the sentence of wrong_code' } })
+  expect(step(factor, refused('factor_tries_spent', 401))).toMatchObject({ step: 'credentials', message: { tone: 'error' } })
+  expect(step(factor, refused('login_expired', 401))).toMatchObject({ step: 'credentials', message: { tone: 'info' } })
+})
+
+test('blocked: whom to ask is shown until the next try', () => {
+  const blocked = play({ type: 'sent' }, refused('blocked', 403))
+  expect(blocked).toMatchObject({ step: 'credentials', blocked: true })
+  expect(step(blocked, { type: 'sent' }).blocked).toBe(false)
+})
+
+test('notices of the login stay through its steps', () => {
+  const notices = [{ kind: 'licence', severity: 'info' as const, sentence: 'soon' }]
+  const flow = play({ type: 'logged_in', answer: answer({ state: 'second_factor', notices }) }, { type: 'logged_in', answer: answer({}) })
+  expect(flow.notices).toEqual(notices)
+})
