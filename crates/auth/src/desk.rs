@@ -18,6 +18,7 @@ pub(crate) async fn site<S: Store, C: Core>(State(auth): State<Auth<S, C>>) -> J
         "name": "Hotseat",
         "version": auth.settings.version,
         "environment": auth.settings.environment,
+        "contact": auth.settings.contact,
         "forgot_password": crate::forgot::way(&auth),
         "login_methods": auth.settings.ways.words(),
         "oidc_label": auth.settings.ways.oidc().map(|oidc| oidc.settings.label.clone()),

@@ -33,6 +33,8 @@ pub struct Settings {
     pub version: String,
     /// Shown on the login page where set, so that nobody takes a trial system for the real one.
     pub environment: Option<String>,
+    /// Whom people are to ask who cannot get in; told to everybody who opens the login page.
+    pub contact: Option<String>,
     /// Origins our pages are served from (`https://hotseat.example:8443`). Where empty, the request's own host counts.
     pub origins: Vec<String>,
     /// Whose `X-Forwarded-For` is believed.
@@ -66,6 +68,7 @@ impl Default for Settings {
         Settings {
             version: env!("CARGO_PKG_VERSION").into(),
             environment: None,
+            contact: None,
             origins: Vec::new(),
             proxies: Vec::new(),
             pending: Duration::from_secs(5 * 60),

@@ -30,6 +30,7 @@ pub async fn start(
     place::write_identity(&config.data_dir, &place::identity(&config))?;
     let settings = auth::Settings {
         environment,
+        contact: config.security.contact.clone(),
         // Only our own pages may change anything; the address people are told is the one they use.
         origins: vec![config.public_url.clone()],
         pending: config.security.pending_session,

@@ -126,6 +126,8 @@ pub struct Security {
     pub connections_per_source: usize,
     /// Attempts to log in per minute from one address.
     pub logins_per_minute: u32,
+    /// Whom people are to ask who cannot get in, in the administrator's own words. The login page shows it.
+    pub contact: Option<String>,
 }
 
 /// Where the service that runs on this folder keeps its data, whatever else is wrong with the folder.
@@ -281,6 +283,7 @@ impl Default for Security {
             connections_max: 20_000,
             connections_per_source: 1_000,
             logins_per_minute: 30,
+            contact: None,
         }
     }
 }

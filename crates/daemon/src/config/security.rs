@@ -5,6 +5,9 @@ use super::read::{Section, Source};
 use std::time::Duration;
 use terms::TakeoverPolicy;
 
+/// Two lines on the login page.
+const CONTACT_MAX: usize = 300;
+
 pub(super) fn read(source: &Source) -> Security {
     let table = source.parse();
     let mut top = Section::top(source, &table);
@@ -13,7 +16,14 @@ pub(super) fn read(source: &Source) -> Security {
         .word("takeover", &[("end", TakeoverPolicy::End), ("refuse", TakeoverPolicy::Refuse)])
         .unwrap_or(d.takeover);
     let digest_no_md5 = top.flag("digest_no_md5").unwrap_or(d.digest_no_md5);
-    let mut security = Security { takeover, digest_no_md5, ..d };
+    let contact = top.text("contact").and_then(|(text, at)| {
+        let fits = text.chars().count() <= CONTACT_MAX;
+        if !fits {
+            top.error(at, format!("`contact` is longer than {CONTACT_MAX} characters."));
+        }
+        (fits && !text.trim().is_empty()).then_some(text)
+    });
+    let mut security = Security { takeover, digest_no_md5, contact, ..d };
     if let Some(mut s) = top.section("session") {
         security.pending_session = s
             .number("pending_minutes", 1, 60)
