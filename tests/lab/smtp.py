@@ -50,7 +50,7 @@ class Keeper:
 
 def authenticate(server, session, envelope, mechanism, data):
     right = isinstance(data, LoginPassword) and data.login.decode() == user and data.password.decode() == password
-    return AuthResult(success=right, auth_data=data if right else None)
+    return AuthResult(success=right, handled=False, auth_data=data if right else None)
 
 
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -39,12 +39,14 @@ impl MailServer {
         let (ca, key) = (folder.join("mail-ca.pem"), folder.join("mail-key.pem"));
         std::fs::write(&ca, made.cert.pem()).expect("a certificate file");
         std::fs::write(&key, made.signing_key.serialize_pem()).expect("a key file");
-        let mut child = Command::new("python3")
+        // Debian's own: another Python on the path does not know its packages.
+        let mut child = Command::new("/usr/bin/python3")
             .args(["-c", include_str!("smtp.py"), &port.to_string()])
             .args([&folder, &ca, &key])
             .args([USER, PASSWORD, &slow_s.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(folder.join("log")).expect("a log"))
             .spawn()
             .expect("python3 with aiosmtpd (Debian: python3-aiosmtpd)");
         let mut line = String::new();
