@@ -5,6 +5,7 @@ mod baresip;
 mod browser;
 mod calls;
 mod desk;
+mod directory;
 mod encrypted;
 mod forgot;
 #[path = "../lab/mod.rs"]
@@ -12,6 +13,7 @@ mod lab;
 mod networks;
 mod page;
 mod rtp;
+mod samba;
 #[path = "../edge/client.rs"]
 mod sip_client;
 mod sipp;

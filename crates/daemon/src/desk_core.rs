@@ -26,6 +26,8 @@ pub struct DeskCore {
     pub mailer: auth::mail::Mailer,
     /// How licence and certificates stand, as their files say now.
     pub standing: auth::Standing,
+    /// The directory and the provider, as the configuration says now.
+    pub ways: auth::ways::Ways,
 }
 
 impl DeskCore {

@@ -17,6 +17,7 @@ pub struct Reloader {
     core: CoreHandle,
     takeover: watch::Sender<TakeoverPolicy>,
     mailer: auth::mail::Mailer,
+    ways: auth::ways::Ways,
 }
 
 /// What the service runs with now.
@@ -55,11 +56,12 @@ impl Reloader {
         config: Config,
         core: CoreHandle,
         mailer: auth::mail::Mailer,
+        ways: auth::ways::Ways,
     ) -> (Reloader, watch::Receiver<TakeoverPolicy>) {
         let (takeover, now) = watch::channel(config.security.takeover);
         let trunk_last = config.trunks.iter().map(|trunk| trunk.id).max().unwrap_or(TrunkId(0));
         let running = Arc::new(Mutex::new(Running { config, trunk_last }));
-        (Reloader { running, core, takeover, mailer }, now)
+        (Reloader { running, core, takeover, mailer, ways }, now)
     }
 
     /// Reads, checks, applies. When it returns, the next call is routed by the new plan.
@@ -89,6 +91,7 @@ impl Reloader {
         self.directory(gone.into_iter().map(|trunk| DirectoryChange::TrunkGone(trunk.id)).collect()).await;
         self.takeover.send_replace(new.security.takeover);
         self.mailer.change(new.mail.clone());
+        self.ways.set(new.directory.clone(), new.oidc.clone());
         // Posts are taken in order; this question is answered after all of them.
         let _ = self.core.query(|_, _| ()).await;
 
@@ -96,6 +99,8 @@ impl Reloader {
         old.trunks = new.trunks;
         old.dial_plan = new.dial_plan;
         old.mail = new.mail;
+        old.directory = new.directory;
+        old.oidc = new.oidc;
         old.security.takeover = new.security.takeover;
         old.security.digest_no_md5 = new.security.digest_no_md5;
         Ok(done)
@@ -169,6 +174,8 @@ fn differences(old: &Config, new: &Config, put: &[Trunk], gone: &[Trunk]) -> Rel
     changed(old.dial_plan != new.dial_plan, "dialplan.toml");
     changed(old.security.takeover != new.security.takeover, "takeover");
     changed(old.mail != new.mail, "mail.toml");
+    changed(old.directory != new.directory, "directory.toml");
+    changed(old.oidc != new.oidc, "oidc.toml");
     changed(old.security.digest_no_md5 != new.security.digest_no_md5, "digest_no_md5");
 
     // What is left when everything above is made equal needs sockets, tables or threads of another size.
@@ -182,6 +189,8 @@ fn differences(old: &Config, new: &Config, put: &[Trunk], gone: &[Trunk]) -> Rel
     rest.trunks.clone_from(&old.trunks);
     rest.dial_plan = old.dial_plan.clone();
     rest.mail = old.mail.clone();
+    rest.directory = old.directory.clone();
+    rest.oidc = old.oidc.clone();
     // The command line may have named another data folder than the file does.
     rest.data_dir.clone_from(&old.data_dir);
     // No file of the folder has it.

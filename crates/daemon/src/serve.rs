@@ -101,7 +101,9 @@ pub async fn start<S: Store>(
     let poked = Arc::new(Notify::new());
     let mailer = auth::mail::Mailer::new(config.mail.clone());
     let standing = auth::Standing::default();
-    let (reloader, takeover) = Reloader::new(config.clone(), core.clone(), mailer.clone());
+    let ways = auth::ways::Ways::default();
+    ways.set(config.directory.clone(), config.oidc.clone());
+    let (reloader, takeover) = Reloader::new(config.clone(), core.clone(), mailer.clone(), ways.clone());
     let (sync, asked) = sync::Sync::new();
     tokio::spawn(sync::follow(store, core.clone(), picture, poked.clone(), asked));
     tokio::spawn(control::serve(
@@ -109,7 +111,7 @@ pub async fn start<S: Store>(
         control::Desk { core: core.clone(), tap, sync, reloader: reloader.clone() },
     ));
 
-    let desk = DeskCore { core: core.clone(), notices, poked, takeover, mailer, standing: standing.clone() };
+    let desk = DeskCore { core: core.clone(), notices, poked, takeover, mailer, standing: standing.clone(), ways };
     let draining = Arc::new(AtomicBool::new(false));
     let mut ready = Ready {
         ready: true,

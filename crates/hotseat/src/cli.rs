@@ -59,6 +59,21 @@ pub enum Cmd {
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
+    /// Say who vouches for an agent: a password of ours, the directory, or a provider of OpenID Connect.
+    Way {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+        way: WayArg,
+        /// The mail address too, by which a provider's account is found.
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
+    },
+    /// Active Directory: say in words what it answers.
+    #[command(subcommand)]
+    Directory(Directory),
+    /// Google, or another provider of OpenID Connect.
+    #[command(subcommand)]
+    Oidc(Oidc),
     /// Letters: try the mail server.
     #[command(subcommand)]
     Mail(Mail),
@@ -101,7 +116,7 @@ const READY: &str = "When it listens it prints one line:\n  \
 \"sip_tcp\":\"127.0.0.1:5060\",\"sip_tls\":\"127.0.0.1:5061\",\"sip_wss\":\"wss://127.0.0.1:8443/sip\",\"sip_ws\":null,\"data\":\"…\",\"pid\":1234}\n\
     SIGTERM drains: no new calls, running ones may end within drain_s; a second signal ends them at once.";
 
-const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, mail.toml, and takeover and digest_no_md5 of security.toml. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
+const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, mail.toml, directory.toml, oidc.toml, and takeover and digest_no_md5 of security.toml. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
 
 const LICENCE: &str = "A licence is a signed text that anybody can read. It is told, never enforced: no call and no login depends on it. \
 Installed it is the file `licence` in the data folder; a running service looks there every few seconds.";
@@ -254,6 +269,44 @@ pub struct AddPhone {
 }
 
 #[derive(Subcommand, Debug)]
+pub enum Directory {
+    /// Reach each server, find the account, read how it stands and which groups it is in; fails when something is wrong.
+    Test {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+        /// Try the password from the first line of standard input too.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Oidc {
+    /// Loosen an agent from the account at the provider; the next login finds the agent by mail address again.
+    Forget {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+    },
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub enum WayArg {
+    Local,
+    Directory,
+    Oidc,
+}
+
+impl From<WayArg> for store::Way {
+    fn from(way: WayArg) -> store::Way {
+        match way {
+            WayArg::Local => store::Way::Local,
+            WayArg::Directory => store::Way::Directory,
+            WayArg::Oidc => store::Way::Oidc,
+        }
+    }
+}
+
+#[derive(Subcommand, Debug)]
 pub enum Mail {
     /// Send a letter by the server of mail.toml, and say what the server said.
     Test { address: String },
@@ -324,6 +377,9 @@ mod tests {
             "hotseat reload --config sip-config",
             "hotseat logins end ann",
             "hotseat mail test ann@example.com",
+            "hotseat way ann oidc --email ann@example.com",
+            "hotseat directory test ann --password-stdin --config sip-config",
+            "hotseat oidc forget ann",
             "hotseat licence show --data d",
             "hotseat licence install licence.txt --config sip-config",
             "hotseat licence sign --customer X --until 2027-12-31 --contact sales@example.com",

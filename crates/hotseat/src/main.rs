@@ -15,6 +15,7 @@ mod route;
 mod serve;
 mod sim;
 mod trace;
+mod ways;
 
 use clap::Parser;
 use cli::{Cli, Cmd};
@@ -58,6 +59,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Cmd::Phones { what } => runtime()?.block_on(phones::run(&place, json, what))?,
         Cmd::Logins { what } => runtime()?.block_on(logins::run(&place, json, what))?,
         Cmd::Calls { limit } => runtime()?.block_on(logins::calls(&place, json, limit))?,
+        Cmd::Way { login_name, way, email } => {
+            runtime()?.block_on(ways::way(&place, json, &login_name, way, email))?;
+        }
+        Cmd::Directory(what) => {
+            if !runtime()?.block_on(ways::directory(&place, json, what))? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Cmd::Oidc(what) => runtime()?.block_on(ways::oidc(&place, json, what))?,
         Cmd::Mail(what) => runtime()?.block_on(mail::run(&place, json, what))?,
         Cmd::Licence(what) => licence::run(&place, json, what)?,
         Cmd::Route { number, from } => runtime()?.block_on(route::run(&place, json, &number, &from))?,

@@ -49,8 +49,12 @@ pub async fn start(
         config,
         store,
         |desk: DeskCore| {
-            let settings =
-                auth::Settings { mailer: desk.mailer.clone(), standing: desk.standing.clone(), ..settings };
+            let settings = auth::Settings {
+                mailer: desk.mailer.clone(),
+                standing: desk.standing.clone(),
+                ways: desk.ways.clone(),
+                ..settings
+            };
             let auth = auth::Auth::new(rows, Arc::new(desk), settings);
             let asked = auth.clone();
             let admit = move |parts: http::request::Parts| {

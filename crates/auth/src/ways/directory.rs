@@ -72,6 +72,8 @@ pub struct DirectorySettings {
     pub typology_attribute: Option<String>,
     /// Whether a login also ends when wrong passwords locked the account in the directory.
     pub locked_ends_login: bool,
+    /// Whose certificates are believed, in DER.
+    pub roots: Vec<Vec<u8>>,
     /// For a whole question, all servers together.
     pub timeout: Duration,
     /// How often the accounts that sit are asked for.
@@ -126,10 +128,10 @@ impl Breaker {
 }
 
 impl Directory {
-    pub fn new(settings: DirectorySettings, tls: Arc<rustls::ClientConfig>) -> Directory {
+    pub fn new(settings: DirectorySettings) -> Directory {
         Directory {
+            tls: super::client(&settings.roots),
             settings,
-            tls,
             slots: Semaphore::new(QUESTIONS_MAX),
             first: AtomicUsize::new(0),
             breaker: Mutex::default(),
@@ -558,24 +560,15 @@ pub(super) mod tests {
             typologies: Vec::new(),
             typology_attribute: None,
             locked_ends_login: false,
+            roots: Vec::new(),
             timeout: Duration::from_millis(500),
             watch_every: Duration::from_secs(20),
         }
     }
 
-    fn directory(settings: DirectorySettings) -> Directory {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        Directory::new(settings, Arc::new(tls))
-    }
-
     #[tokio::test]
     async fn an_empty_password_and_no_name_are_never_sent() {
-        let directory = directory(settings());
+        let directory = Directory::new(settings());
         for password in ["", "\0", "\0secret"] {
             let answer = directory.check("ann", &Secret::new(password), true, WallTime(0)).await;
             assert_eq!(answer, Ok(Err(Why::EmptyPassword)), "{password:?}");
@@ -592,7 +585,7 @@ pub(super) mod tests {
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = silent.local_addr().unwrap().port();
         let servers = vec!["ldaps://127.0.0.1:1".to_owned(), format!("ldaps://127.0.0.1:{port}")];
-        let directory = directory(DirectorySettings { servers, ..settings() });
+        let directory = Directory::new(DirectorySettings { servers, ..settings() });
         for _ in 0..FAILURES_MAX {
             let began = Instant::now();
             assert!(directory.check("ann", &Secret::new("p"), true, WallTime(0)).await.is_err());
@@ -622,7 +615,7 @@ pub(super) mod tests {
 
     #[test]
     fn names_are_written_in_three_ways_and_never_change_the_filter() {
-        let directory = directory(settings());
+        let directory = Directory::new(settings());
         for typed in ["ann", " ann ", "CC\\ann", "cc\\ann", "ann@CC.example"] {
             assert_eq!(directory.login_name(typed), "ann", "{typed}");
         }

@@ -15,6 +15,7 @@ pub use account::Why;
 pub use directory::{Directory, DirectorySettings, Person, Protection, Service, Unavailable, is_filter};
 pub use oidc::{Oidc, OidcSettings};
 
+use rustls_pki_types::CertificateDer;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The ways that are enabled now. Whoever reads the configuration again sets them anew; clones see it.
@@ -28,8 +29,15 @@ struct Enabled {
 }
 
 impl Ways {
-    pub fn set(&self, directory: Option<Arc<Directory>>, oidc: Option<Arc<Oidc>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Enabled { directory, oidc };
+    /// What did not change stays as it is, with the logins that are on their way.
+    pub fn set(&self, directory: Option<DirectorySettings>, oidc: Option<OidcSettings>) {
+        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if now.directory.as_ref().map(|one| &one.settings) != directory.as_ref() {
+            now.directory = directory.map(|settings| Arc::new(Directory::new(settings)));
+        }
+        if now.oidc.as_ref().map(|one| &one.settings) != oidc.as_ref() {
+            now.oidc = oidc.map(|settings| Arc::new(Oidc::new(settings)));
+        }
     }
 
     pub fn directory(&self) -> Option<Arc<Directory>> {
@@ -47,4 +55,12 @@ impl Ways {
         let oidc = enabled.oidc.is_some().then_some("oidc");
         [Some("password"), directory, oidc].into_iter().flatten().collect()
     }
+}
+
+/// How we speak to those who vouch: TLS, with these roots and no others.
+fn client(roots: &[Vec<u8>]) -> Arc<rustls::ClientConfig> {
+    let mut store = rustls::RootCertStore::empty();
+    // Old roots that cannot be read are skipped, as everywhere.
+    store.add_parsable_certificates(roots.iter().map(|der| CertificateDer::from(der.as_slice())));
+    Arc::new(rustls::ClientConfig::builder().with_root_certificates(store).with_no_client_auth())
 }

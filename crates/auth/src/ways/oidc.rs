@@ -15,7 +15,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use terms::{Secret, WallTime};
 
@@ -39,6 +39,8 @@ pub struct OidcSettings {
     pub prompt: Option<String>,
     /// `<public_url>/api/login/oidc/back`, and nothing that a request says.
     pub redirect_uri: String,
+    /// Whose certificates are believed, in DER.
+    pub roots: Vec<Vec<u8>>,
     pub timeout: Duration,
 }
 
@@ -47,8 +49,8 @@ impl PartialEq for OidcSettings {
         let words = (&self.issuer, &self.client_id, &self.label, &self.redirect_uri);
         words == (&o.issuer, &o.client_id, &o.label, &o.redirect_uri)
             && self.client_secret.expose() == o.client_secret.expose()
-            && (&self.hosted_domain, &self.scopes, &self.prompt, self.timeout)
-                == (&o.hosted_domain, &o.scopes, &o.prompt, o.timeout)
+            && (&self.hosted_domain, &self.scopes, &self.prompt, &self.roots, self.timeout)
+                == (&o.hosted_domain, &o.scopes, &o.prompt, &o.roots, o.timeout)
     }
 }
 
@@ -112,9 +114,9 @@ impl From<Unreachable> for Astray {
 }
 
 impl Oidc {
-    pub fn new(settings: OidcSettings, tls: Arc<rustls::ClientConfig>) -> Oidc {
+    pub fn new(settings: OidcSettings) -> Oidc {
         let provider = Provider::new(settings.issuer.clone());
-        let https = Https::new(tls, settings.timeout);
+        let https = Https::new(super::client(&settings.roots), settings.timeout);
         Oidc { settings, https, provider, pending: Mutex::default() }
     }
 

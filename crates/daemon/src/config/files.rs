@@ -3,7 +3,7 @@
 
 use super::read::{ConfigError, ConfigErrors, Section, Source};
 use super::{Browser, Calls, Config, Listen, Phones, Registration, Security, TlsFiles};
-use super::{dialplan, mail, security, trunks};
+use super::{dialplan, directory, mail, oidc, security, trunks};
 use auth::mail::MailSettings;
 use gateway::DialPlan;
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +28,8 @@ pub(super) fn load(dir: &Path) -> Result<Config, ConfigErrors> {
     let plan_file = open(dir, "dialplan.toml", false, &mut errors);
     let security_file = open(dir, "security.toml", false, &mut errors);
     let mail_file = open(dir, "mail.toml", false, &mut errors);
+    let directory_file = open(dir, "directory.toml", false, &mut errors);
+    let oidc_file = open(dir, "oidc.toml", false, &mut errors);
     if !errors.is_empty() {
         return Err(ConfigErrors(errors));
     }
@@ -38,7 +40,11 @@ pub(super) fn load(dir: &Path) -> Result<Config, ConfigErrors> {
     let mut config = gateway(&gateway_file, dir, trunks, dial_plan, security);
     let hello = mail::hello(&config.public_url);
     config.mail = mail::read(&mail_file, dir).map(|settings| MailSettings { hello, ..settings });
-    for file in [gateway_file, trunks_file, plan_file, security_file, mail_file] {
+    config.directory = directory::read(&directory_file, dir);
+    config.oidc = oidc::read(&oidc_file, dir, &config.public_url);
+    for file in
+        [gateway_file, trunks_file, plan_file, security_file, mail_file, directory_file, oidc_file]
+    {
         errors.extend(file.into_errors());
     }
     if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }

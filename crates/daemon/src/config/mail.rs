@@ -23,7 +23,7 @@ pub(super) fn read(source: &Source, dir: &Path) -> Option<MailSettings> {
     let tls = top.word("tls", &tls_words).unwrap_or(MailTls::StartTls);
     let anywhere = top.flag("tls_none_anywhere").unwrap_or(false);
     let username = top.text("username");
-    let password = password(&mut top, dir);
+    let password = secret(&mut top, dir, "password", "password_file");
     let from = top.parsed::<EmailAddress>("from", "an address such as \"hotseat@example.com\"");
     let ca = top.text("ca");
     let timeout = top.number("timeout_s", 1, 300).map_or(Duration::from_secs(20), Duration::from_secs);
@@ -61,7 +61,10 @@ pub(super) fn read(source: &Source, dir: &Path) -> Option<MailSettings> {
     if from.is_none() {
         top.missing("from", "write the sender's address, for example from = \"hotseat@example.com\".");
     }
-    let roots = roots(&mut top, dir, ca, tls);
+    let roots = match tls {
+        MailTls::None => Vec::new(),
+        MailTls::StartTls | MailTls::Tls => roots(&mut top, dir, ca),
+    };
     top.finish();
     let default = PORTS.iter().find(|(of, _)| *of == tls).map_or(587, |(_, port)| *port);
     Some(MailSettings {
@@ -77,11 +80,16 @@ pub(super) fn read(source: &Source, dir: &Path) -> Option<MailSettings> {
 }
 
 /// From the file itself, or the first line of a file of its own (for secrets that are mounted).
-fn password(s: &mut Section<'_>, dir: &Path) -> Option<Secret> {
-    let written = s.text("password").map(|(text, _)| Secret::new(text));
-    let Some((file, at)) = s.text("password_file") else { return written };
+pub(super) fn secret(
+    s: &mut Section<'_>,
+    dir: &Path,
+    key: &'static str,
+    file_key: &'static str,
+) -> Option<Secret> {
+    let written = s.text(key).map(|(text, _)| Secret::new(text));
+    let Some((file, at)) = s.text(file_key) else { return written };
     if written.is_some() {
-        s.error(at, "`password` and `password_file` are both there; keep one.".into());
+        s.error(at, format!("`{key}` and `{file_key}` are both there; keep one."));
     }
     match std::fs::read_to_string(dir.join(&file)) {
         Ok(text) => Some(Secret::new(text.lines().next().unwrap_or_default())),
@@ -93,10 +101,7 @@ fn password(s: &mut Section<'_>, dir: &Path) -> Option<Secret> {
 }
 
 /// The file's roots alone where one is named, otherwise the system's; where it has none, those compiled in (an empty list).
-fn roots(s: &mut Section<'_>, dir: &Path, ca: Option<(String, usize)>, tls: MailTls) -> Vec<Vec<u8>> {
-    if tls == MailTls::None {
-        return Vec::new();
-    }
+pub(super) fn roots(s: &mut Section<'_>, dir: &Path, ca: Option<(String, usize)>) -> Vec<Vec<u8>> {
     let read = |file: &Path| -> Result<Vec<Vec<u8>>, String> {
         let found = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let found = found.map_err(|error| error.to_string())?;

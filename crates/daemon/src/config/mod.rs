@@ -2,8 +2,10 @@
 //! is consistent; ports being free is the only thing left to find out.
 
 mod dialplan;
+mod directory;
 mod files;
 mod mail;
+mod oidc;
 mod read;
 mod security;
 mod trunks;
@@ -52,6 +54,10 @@ pub struct Config {
     pub browser: Browser,
     /// Where letters go out; none where `mail.toml` names no server.
     pub mail: Option<auth::mail::MailSettings>,
+    /// Active Directory, where `directory.toml` names a server.
+    pub directory: Option<auth::ways::DirectorySettings>,
+    /// Google or another provider, where `oidc.toml` names one.
+    pub oidc: Option<auth::ways::OidcSettings>,
     /// Proves seats in browsers. Not of the folder: whoever starts the service takes it from where keys are kept.
     pub pass_key: PassKey,
 }
@@ -183,6 +189,8 @@ impl Config {
             security: Security::default(),
             browser: Browser::default(),
             mail: None,
+            directory: None,
+            oidc: None,
             pass_key: PassKey::new([0; 32]),
         }
     }
