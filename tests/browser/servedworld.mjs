@@ -75,6 +75,11 @@ export async function serveWorld({ security = {}, agents = [] } = {}, program = 
   ])
   return {
     base, http: ready.http ?? `http://127.0.0.1:${http}`, run, log: () => log,
+    /** A whole file of the folder, taken over without a restart. */
+    configure(name, text) {
+      writeFileSync(join(config, name), text)
+      run(['reload'])
+    },
     /** Other settings, taken over without a restart. */
     reload(settings) {
       secure(settings)

@@ -1,5 +1,5 @@
 // The ways in and out against a real Hotseat (`hotseat serve`, see `servedworld.mjs`), in a real Chromium: what plain HTTP says,
-// blocked cookies, second factors with an app's codes, a passkey and a recovery code, a forgotten password without mail.
+// blocked cookies, second factors with an app's codes, a passkey and a recovery code, a forgotten password with and without mail.
 //
 // node ways-in.mjs     HOTSEAT= names another program than the debug build; SHOTS=folder keeps pictures; ONLY=word.
 
@@ -13,6 +13,7 @@ import { chromium } from 'playwright-core'
 import { launch, person, report, watchConsole } from './browser.mjs'
 import { answerQuestion, ask, enterCredentials, logOut, outcome } from './e2e.mjs'
 import { serveWorld } from './servedworld.mjs'
+import { startMail } from './smtp.mjs'
 
 const FIRST = 'Given-By-Boss1'
 const OWN = 'Sunny-Harbour7'
@@ -51,7 +52,8 @@ function plain(url, options = {}) {
 const agents = ['ada', 'ben', 'cleo', 'dan', 'eve', 'fay', 'gus', 'hal'].map((name, i) => ({
   args: [name, '--extension', String(2001 + i), '--typology', 'webrtc', '--name', name[0].toUpperCase() + name.slice(1)], password: FIRST,
 }))
-const world = await serveWorld({ agents })
+const CONTACT = 'The help desk, extension 2999'
+const world = await serveWorld({ agents, security: { '': { contact: `"${CONTACT}"` } } })
 const { base } = world
 const who = (username, password = FIRST) => ({ base, username, password })
 const out = report()
@@ -238,7 +240,60 @@ await scene('forgotten, where no mail can be sent: whom to ask', async (page) =>
   await page.goto(`${base}/login`)
   await page.getByRole('link', { name: 'Forgot Password?' }).click()
   await heading(page, 'Please ask your administrator').waitFor()
+  await page.getByText(CONTACT).waitFor()
   assert.equal((await page.evaluate(async () => (await fetch('/api/forgot', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"email":"a@b.example"}' })).status)), 409)
+})
+
+await scene('forgotten: a letter, its link, a new password; whoever was logged in is out, and the link is worth nothing any more', async (page) => {
+  const mail = await startMail()
+  try {
+    world.configure('mail.toml', `host = "127.0.0.1"\nport = ${mail.port}\ntls = "none"\nfrom = "hotseat@example.com"\n`)
+    world.run(['agents', 'import', '-'], `login_name,extension,typology,email,password\nida,2050,webrtc,ida@example.com,${FIRST}\n`)
+    const elsewhere = await page.context().browser().newContext({ ignoreHTTPSErrors: true })
+    const desk = await elsewhere.newPage()
+    await firstIn(desk, 'ida')
+    await page.goto(`${base}/login`)
+    await page.getByRole('link', { name: 'Forgot Password?' }).click()
+    const answers = []
+    for (const email of ['nobody@example.com', 'Ida@example.com']) {
+      await page.goto(`${base}/forgot`)
+      await field(page, 'Your e-mail address').fill(email)
+      await button(page, 'Send the link').click()
+      await heading(page, 'Look into your mail').waitFor()
+      answers.push(await page.locator('main').innerText())
+    }
+    assert.equal(answers[0], answers[1])
+    const end = Date.now() + 15_000
+    while (mail.letters.length === 0) {
+      assert.ok(Date.now() < end, 'a letter comes')
+      await page.waitForTimeout(100)
+    }
+    const link = /https:\/\/\S+\/reset#[\w-]+/.exec(mail.letters[0].text)?.[0]
+    assert.ok(link?.startsWith(`${base}/reset#`), mail.letters[0].text)
+    // FIXME: until the rules have their address the page shows none, and the browser complains of the 404.
+    await page.route('**/api/password/rules', async (route) => {
+      const answer = await route.fetch()
+      await (answer.status() === 404 ? route.fulfill({ json: { profile: 'off', rules: [] } }) : route.fulfill({ response: answer }))
+    })
+    await page.goto(link)
+    assert.match(await page.getByRole('timer').innerText(), /^(59:\d\d|1:00:00)$/)
+    await shoot(page, 'reset')
+    // Another look uses nothing up.
+    await page.reload()
+    await field(page, 'New password').fill('Harvest-Moon9')
+    await field(page, 'Repeat the new password').fill('Harvest-Moon9')
+    await button(page, 'Save the new password').click()
+    await heading(page, 'Your password is changed.').waitFor()
+    await button(desk, 'Log in again').waitFor()
+    await elsewhere.close()
+    await page.goto('about:blank')
+    await page.goto(link)
+    await heading(page, 'This link works no more.').waitFor()
+    await enterCredentials(page, who('ida', 'Harvest-Moon9'))
+    assert.equal(await outcome(page), 'in')
+  } finally {
+    mail.close()
+  }
 })
 
 await browser.close()
