@@ -183,7 +183,7 @@ fn differences(old: &Config, new: &Config, put: &[Trunk], gone: &[Trunk]) -> Rel
     rest.security.takeover = old.security.takeover;
     rest.security.digest_no_md5 = old.security.digest_no_md5;
     if rest.security != old.security {
-        done.waits.push("[session] and [limits] of security.toml");
+        done.waits.push("[session], [factors] and [limits] of security.toml");
     }
     rest.security = old.security.clone();
     rest.trunks.clone_from(&old.trunks);
@@ -242,6 +242,6 @@ mod tests {
         new.data_dir = "elsewhere".into();
         let done = differences(&old, &new, &[trunk(1, "main", 1)], &[]);
         assert_eq!(done.changed, ["trunk main", "takeover"]);
-        assert_eq!(done.waits, ["[session] and [limits] of security.toml", "gateway.toml"]);
+        assert_eq!(done.waits, ["[session], [factors] and [limits] of security.toml", "gateway.toml"]);
     }
 }

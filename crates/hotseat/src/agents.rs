@@ -7,7 +7,7 @@ use daemon::core::wall_now;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
-use store::{NewAgent, Sqlite, Store, Way};
+use store::{Factors, NewAgent, Sqlite, Store, Way};
 use terms::{Agent, Role, Secret, Typology};
 
 pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> {
@@ -22,6 +22,7 @@ pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> 
         Agents::Password { login_name, password_stdin } => {
             password(&store, json, &login_name, password_stdin).await
         }
+        Agents::ResetFactors { login_name } => reset_factors(&store, json, &login_name).await,
         Agents::Import { file } => import(&store, &data, json, &file).await,
     }
 }
@@ -145,6 +146,21 @@ async fn remove(store: &Sqlite, data: &Path, json: bool, login_name: &str) -> an
     out::one(json, &value, || match ended {
         Some(_) => format!("{login_name} removed; the login ended."),
         None => format!("{login_name} removed."),
+    });
+    Ok(())
+}
+
+async fn reset_factors(store: &Sqlite, json: bool, login_name: &str) -> anyhow::Result<()> {
+    let agent = find(store, login_name).await?;
+    let gone = store.drop_factors(agent.id).await?;
+    let who = terms::Pii::new(agent.login_name.clone());
+    store.audit(wall_now(), &who, "command line", "factors_reset", "done").await?;
+    let value = serde_json::json!({ "login_name": agent.login_name, "factors_removed": gone });
+    out::one(json, &value, || match gone {
+        0 => format!("{login_name} had no second factor."),
+        _ => format!(
+            "{login_name} logs in with the password alone now, or sets up another second factor where the role demands one."
+        ),
     });
     Ok(())
 }

@@ -193,6 +193,11 @@ pub enum Agents {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Forget an agent's second factors and recovery codes: the phone is lost, and the sheet too. Make sure who is asking.
+    ResetFactors {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+    },
     /// Add many from a CSV file with a header line.
     #[command(
         after_help = "Columns: login_name, extension, typology (required); display_name, outbound_number, dids \

@@ -36,6 +36,7 @@ pub async fn start(
         pending: config.security.pending_session,
         session_idle: config.security.session,
         session_longest: config.security.session.max(auth::Settings::default().session_longest),
+        factors: auth::FactorSettings { required: config.security.factors_required.clone() },
         sip: sip_settings(&config),
         public_url: Some(config.public_url.clone()),
         limits: auth::AttemptLimits { source: config.security.logins_per_minute, ..Default::default() },

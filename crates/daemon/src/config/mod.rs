@@ -18,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use terms::{CodecName, Codecs, Secret, Srtp, TakeoverPolicy, Trunk};
+use terms::{CodecName, Codecs, Role, Secret, Srtp, TakeoverPolicy, Trunk};
 
 /// Everything a running Hotseat was told.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,6 +134,8 @@ pub struct Security {
     pub logins_per_minute: u32,
     /// Whom people are to ask who cannot get in, in the administrator's own words. The login page shows it.
     pub contact: Option<String>,
+    /// Roles that set up a second factor at the next login.
+    pub factors_required: Vec<Role>,
 }
 
 /// Where the service that runs on this folder keeps its data, whatever else is wrong with the folder.
@@ -292,6 +294,7 @@ impl Default for Security {
             connections_per_source: 1_000,
             logins_per_minute: 30,
             contact: None,
+            factors_required: Vec::new(),
         }
     }
 }

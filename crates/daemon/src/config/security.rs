@@ -3,7 +3,7 @@
 use super::Security;
 use super::read::{Section, Source};
 use std::time::Duration;
-use terms::TakeoverPolicy;
+use terms::{Role, TakeoverPolicy};
 
 /// Two lines on the login page.
 const CONTACT_MAX: usize = 300;
@@ -32,6 +32,10 @@ pub(super) fn read(source: &Source) -> Security {
             s.number("hours", 1, 168).map_or(security.session, |n| Duration::from_secs(3600 * n));
         s.finish();
     }
+    if let Some(mut s) = top.section("factors") {
+        security.factors_required = factors_required(&mut s);
+        s.finish();
+    }
     if let Some(mut s) = top.section("limits") {
         let mut number = |key, max, default: usize| s.number(key, 1, max).map_or(default, |n| n as usize);
         security.connections_max = number("connections", 1_000_000, security.connections_max);
@@ -43,4 +47,48 @@ pub(super) fn read(source: &Source) -> Security {
     }
     top.finish();
     security
+}
+
+/// Roles, each once, in their order.
+fn factors_required(section: &mut Section<'_>) -> Vec<Role> {
+    let mut roles = Vec::new();
+    for (word, at) in section.texts("required").unwrap_or_default() {
+        match word.as_str() {
+            "agent" => roles.push(Role::Agent),
+            "supervisor" => roles.push(Role::Supervisor),
+            "engineer" => roles.push(Role::Engineer),
+            "administrator" => roles.push(Role::Administrator),
+            other => section.error(
+                at,
+                format!(
+                    "\"{other}\" in `required` is no role; write \"agent\", \"supervisor\", \"engineer\" or \"administrator\"."
+                ),
+            ),
+        }
+    }
+    roles.dedup();
+    roles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_that_need_a_second_factor_are_named_and_a_mistake_says_where() {
+        let source = Source::new(
+            "security.toml",
+            "[factors]\nrequired = [\"administrator\", \"supervisor\"]\n".into(),
+        );
+        assert_eq!(read(&source).factors_required, [Role::Administrator, Role::Supervisor]);
+        assert!(source.into_errors().is_empty());
+        let source = Source::new("security.toml", "[factors]\nrequired = [\"boss\"]\nalways = true\n".into());
+        assert!(read(&source).factors_required.is_empty());
+        let errors = source.into_errors();
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert!(
+            errors.iter().any(|error| error.line == 2 && error.sentence.contains("\"boss\"")),
+            "{errors:?}"
+        );
+    }
 }
