@@ -69,16 +69,26 @@ fn who_may_come_in() {
     hotseat.cli(&["reload"], "");
     let site = Web::new(&hotseat, "site").get("/api/site").json;
     assert_eq!(site["login_methods"], json!(["password", "directory"]));
-    for (name, extension) in
-        [("ann", "2001"), ("bob", "2002"), ("cay", "2003"), ("dan", "2004"), ("eve", "2005"), ("fay", "2006"), ("gus", "2007")]
-    {
+    for (name, extension) in [
+        ("ann", "2001"),
+        ("bob", "2002"),
+        ("cay", "2003"),
+        ("dan", "2004"),
+        ("eve", "2005"),
+        ("fay", "2006"),
+        ("gus", "2007"),
+    ] {
         of_directory(&hotseat, name, extension);
     }
 
     // Right, in all three ways to write a name; the local password that is still there opens nothing.
     for name in ["ann", "CC\\ann", "ANN@cc.test.local"] {
         let answer = login(&hotseat, name, PASSWORD);
-        assert_eq!((answer.status, &answer.json["state"]), (200, &json!("choose_phone")), "{name}: {answer:?}");
+        assert_eq!(
+            (answer.status, &answer.json["state"]),
+            (200, &json!("choose_phone")),
+            "{name}: {answer:?}"
+        );
         assert_eq!(answer.json["agent"]["role"], "agent");
     }
     is(&login(&hotseat, "ann", LOCAL_PASSWORD), WRONG);
@@ -89,7 +99,9 @@ fn who_may_come_in() {
     is(&login(&hotseat, "loc", LOCAL_PASSWORD), WRONG);
     is(&login(&hotseat, "nobody", PASSWORD), WRONG);
     // Nothing that is typed becomes a part of the search, and nothing is not a password.
-    for name in ["*", "a*", "ann)(objectClass=*", "ann)(|(cn=*", "*)(sAMAccountName=ann", "ann\u{0}", "\\61nn"] {
+    for name in
+        ["*", "a*", "ann)(objectClass=*", "ann)(|(cn=*", "*)(sAMAccountName=ann", "ann\u{0}", "\\61nn"]
+    {
         is(&login(&hotseat, name, PASSWORD), WRONG);
     }
     is(&login(&hotseat, "ann", ""), WRONG);
@@ -104,10 +116,15 @@ fn who_may_come_in() {
         is(&login(&hotseat, "eve", "wrong"), WRONG);
     }
     is(&login(&hotseat, "eve", PASSWORD), WRONG);
-    let words = |what: &str| hotseat.log().contains(&format!("outcome=\"{what}\"")) || hotseat.log().contains(what);
-    for outcome in
-        ["disabled_in_directory", "expired_in_directory", "locked_in_directory", "directory_password_must_change", "empty_password"]
-    {
+    let words =
+        |what: &str| hotseat.log().contains(&format!("outcome=\"{what}\"")) || hotseat.log().contains(what);
+    for outcome in [
+        "disabled_in_directory",
+        "expired_in_directory",
+        "locked_in_directory",
+        "directory_password_must_change",
+        "empty_password",
+    ] {
         assert!(words(outcome), "{outcome} is in the log\n{}", hotseat.log());
     }
 
@@ -117,7 +134,11 @@ fn who_may_come_in() {
     let gus = login(&hotseat, "gus", PASSWORD);
     assert_eq!((gus.status, &gus.json["agent"]["typology"]), (200, &json!("webrtc")), "{gus:?}");
     samba.tool(&["group", "removemembers", "night", "bob"]);
-    assert_eq!(login(&hotseat, "bob", PASSWORD).json["agent"]["role"], "agent", "whoever left the group is an agent");
+    assert_eq!(
+        login(&hotseat, "bob", PASSWORD).json["agent"]["role"],
+        "agent",
+        "whoever left the group is an agent"
+    );
 
     // What the command line says.
     let told = hotseat.cli(&["directory", "test", "ann", "--password-stdin"], &format!("{PASSWORD}\n"));
@@ -151,7 +172,10 @@ fn who_may_come_in() {
     }
     assert_eq!(Web::new(&hotseat, "loc").login("loc", LOCAL_PASSWORD).status, 200);
     samba.up();
-    assert!(eventually(Duration::from_secs(20), || login(&hotseat, "ann", PASSWORD).status == 200), "it is asked again");
+    assert!(
+        eventually(Duration::from_secs(20), || login(&hotseat, "ann", PASSWORD).status == 200),
+        "it is asked again"
+    );
     for secret in [PASSWORD, "Passw0rd!svc", "Passw0rd!y"] {
         assert!(!hotseat.log().contains(secret), "a password lies in the log");
     }
@@ -203,10 +227,15 @@ fn disabled_while_sitting() {
     assert!(out, "within a minute\n{}", hotseat.log());
     eprintln!("from disabled in the domain to logged out: {} ms", began.elapsed().as_millis());
     let said = ann.get("/api/me").json;
-    assert_eq!((&said["reason"], &said["why"]), (&json!("login_ended"), &json!("directory_refused")), "{said}");
+    assert_eq!(
+        (&said["reason"], &said["why"]),
+        (&json!("login_ended"), &json!("directory_refused")),
+        "{said}"
+    );
     assert!(said["sentence"].as_str().is_some_and(|s| s.contains("directory")), "{said}");
     let free = eventually(Duration::from_secs(5), || {
-        bob.phone("desk-17").is_some_and(|row| row["available"] == true || row["state"] == "free" || row["login"].is_null())
+        bob.phone("desk-17")
+            .is_some_and(|row| row["available"] == true || row["state"] == "free" || row["login"].is_null())
     });
     assert!(free, "{:?}", bob.phone("desk-17"));
     assert_eq!(bob.get("/api/me").status, 200, "nobody else is touched");

@@ -22,7 +22,8 @@ pub fn alone(story: impl FnOnce() + Send + 'static) -> bool {
     let ran = std::thread::spawn(move || {
         // SAFETY: unshare(2) takes no pointers, and a network namespace concerns the calling thread alone.
         let alone = unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0;
-        let up = alone && Command::new("ip").args(["link", "set", "lo", "up"]).status().is_ok_and(|s| s.success());
+        let up =
+            alone && Command::new("ip").args(["link", "set", "lo", "up"]).status().is_ok_and(|s| s.success());
         if up {
             story();
         }
@@ -41,7 +42,12 @@ impl Samba {
         let dc = folder.join("dc");
         let out = Command::new("samba-tool")
             .args(["domain", "provision", "--realm=CC.TEST.LOCAL", "--domain=CC", "--server-role=dc"])
-            .args(["--dns-backend=SAMBA_INTERNAL", "--adminpass=Adm1n-Passw0rd!", "--host-name=dc1", "--host-ip=127.0.0.1"])
+            .args([
+                "--dns-backend=SAMBA_INTERNAL",
+                "--adminpass=Adm1n-Passw0rd!",
+                "--host-name=dc1",
+                "--host-ip=127.0.0.1",
+            ])
             .args(["--option=interfaces=lo", "--option=bind interfaces only=yes"])
             .arg("--option=vfs objects=dfs_samba4 acl_xattr xattr_tdb")
             .arg(format!("--targetdir={}", dc.display()))
@@ -77,7 +83,16 @@ impl Samba {
         let out = std::fs::File::create(self.folder.join("out")).expect("a log");
         // A process namespace of its own: when its first process goes, all of them go.
         let child = Command::new("unshare")
-            .args(["--fork", "--pid", "--mount-proc", "--kill-child", "samba", "-F", "--no-process-group", "-s"])
+            .args([
+                "--fork",
+                "--pid",
+                "--mount-proc",
+                "--kill-child",
+                "samba",
+                "-F",
+                "--no-process-group",
+                "-s",
+            ])
             .arg(self.folder.join("smb.conf"))
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("the log twice"))
@@ -116,7 +131,8 @@ impl Samba {
             .stdin(Stdio::null())
             .output()
             .expect("samba-tool is installed");
-        let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
         assert!(out.status.success(), "samba-tool {args:?}: {said}");
         said
     }

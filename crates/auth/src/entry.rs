@@ -2,6 +2,7 @@
 //! the answer that says so. Stages are gone in their order, each under a cookie of its own.
 
 use crate::Core;
+use crate::change;
 use crate::desk::{agent_json, pending_answer, ready_answer};
 use crate::factor;
 use crate::login::{Seat, calls_in_browser, sit_down};
@@ -122,7 +123,7 @@ async fn is_due<S: Store, C: Core>(
             factor::is_demanded(auth, account) && !factor::is_enrolled(auth, account).await?
         }
         Stage::In => false,
-        Stage::ChangePassword => account.must_change,
+        Stage::ChangePassword => change::is_due(auth.policies().passwords, account, auth.now()),
     })
 }
 
@@ -137,7 +138,7 @@ pub(crate) async fn stage_answer<S: Store, C: Core>(
         Stage::SecondFactor => {
             json!({ "state": "second_factor", "kinds": factor::kinds(auth, account).await })
         }
-        Stage::ChangePassword => json!({ "state": "change_password", "why": "administrator" }),
+        Stage::ChangePassword => change::stage_json(auth, account).await,
         Stage::EnrolFactor => json!({ "state": "enrol_factor", "kinds": factor::KINDS }),
     };
     answer["csrf"] = json!(session.csrf);

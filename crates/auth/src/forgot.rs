@@ -2,6 +2,7 @@
 //! is answered, and when, says nothing about who has an account here: the answer is out before anybody looks.
 
 use crate::Core;
+use crate::change;
 use crate::letters;
 use crate::limits::network;
 use crate::login::Password;
@@ -239,10 +240,7 @@ pub(crate) async fn choose<S: Store, C: Core>(
     let reset = auth.store.reset(token, auth.now()).await?.ok_or(Reason::LinkExpired)?;
     let account = auth.store.account_by_id(reset.agent).await?.ok_or(Reason::LinkExpired)?;
     let who = account.agent.login_name.clone();
-    if new.expose().chars().count() < 8 {
-        return Err(Reason::BadRequest.into());
-    }
-    let hash = auth.hasher.hash(new).await.map_err(|_| Reason::Busy)?.ok_or(Reason::Busy)?;
+    let hash = change::accept(&auth, &account, new).await?;
     let now = auth.now();
     // Looked at again inside the transaction: of two that come at once, one changes the password.
     let Some(used) = auth.store.use_reset(token, now, hash, &from.to_string()).await? else {

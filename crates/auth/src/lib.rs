@@ -1,6 +1,7 @@
 //! HTTP for agents: log in, choose a device, be told, be thrown out. It changes rows; the gateway notices.
 
 mod board;
+mod change;
 mod desk;
 mod entry;
 mod events;
@@ -10,6 +11,7 @@ mod forgot;
 mod letters;
 pub mod licence;
 mod limits;
+mod lockout;
 mod login;
 pub mod mail;
 mod notices;
@@ -19,6 +21,7 @@ mod request;
 mod sip;
 mod standing;
 mod state;
+pub mod suite;
 pub mod ways;
 
 pub use factor::FactorSettings;
@@ -33,13 +36,29 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
+use hotdesk::lockout::Limit;
 use http::{HeaderValue, header};
 use refusal::Refusal;
+use std::time::Duration;
 use store::Store;
 use terms::{Activity, AgentId, Audience, DeviceId, LoginId, Notice, PhoneState, TakeoverPolicy, WallTime};
 
 /// Bytes of a request body. A username and a password need a fraction of it.
 const BODY_MAX: usize = 16 * 1024;
+
+/// What administrators decide and a reload may change while we run. As it comes: no rules, no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policies {
+    pub passwords: suite::Policy,
+    pub lockout: Limit,
+}
+
+impl Default for Policies {
+    fn default() -> Policies {
+        let lockout = Limit { wrong: 0, block: Some(Duration::from_secs(15 * 60)) };
+        Policies { passwords: suite::Policy::default(), lockout }
+    }
+}
 
 /// What `auth` asks of the running core. The daemon implements it over a channel to the core thread.
 pub trait Core: Send + Sync + 'static {
@@ -53,6 +72,9 @@ pub trait Core: Send + Sync + 'static {
     /// Login rows changed in the store: look now rather than at the next poll.
     fn poke(&self);
     fn takeover_policy(&self) -> TakeoverPolicy;
+    fn policies(&self) -> Policies {
+        Policies::default()
+    }
     /// How this login's seat in the browser stands. Waits a moment for a login that was granted just now; `None` where the
     /// core does not know it even then.
     fn seat(&self, login: LoginId) -> impl Future<Output = Option<SeatNow>> + Send;
@@ -100,6 +122,8 @@ pub fn router<S: Store, C: Core>(auth: Auth<S, C>) -> axum::Router {
         .route("/api/forgot", post(forgot::forgot::<S, C>))
         .route("/api/reset", post(forgot::choose::<S, C>))
         .route("/api/reset/look", post(forgot::look::<S, C>))
+        .route("/api/password", post(change::change::<S, C>))
+        .route("/api/password/rules", get(change::rules::<S, C>))
         .route("/api/phones", get(desk::phones::<S, C>))
         .route("/api/me", get(desk::me::<S, C>))
         .route("/api/sip", get(sip::account::<S, C>))

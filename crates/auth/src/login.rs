@@ -3,6 +3,7 @@
 use crate::Core;
 use crate::desk::{account_of, held_json, ready_answer};
 use crate::entry::{self, with_cookie};
+use crate::lockout::Try;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{self, random_token, sha256};
@@ -74,22 +75,59 @@ pub(crate) async fn credentials<S: Store, C: Core>(
         }
         return Err(Refusal::from(Reason::TooManyAttempts).retry_after(limited.retry_after_s));
     }
-    let (checked, proof) = match way {
-        None => (check(&auth, &username, password).await?.ok_or(Why::WrongPassword), "password_right"),
-        Some(OtherWay::Directory) => {
-            (ways::enter::check_directory(&auth, &username, &password).await?, "directory_right")
+    // Counted before anybody looks: neither a storm at once nor a browser that does not wait gets more than its attempts.
+    let attempt = Try::begin(&auth, &username, &parts).await?;
+    let checked = match way {
+        None => check(&auth, &username, password.clone()).await,
+        Some(OtherWay::Directory) => elsewhere(&auth, &username, &password).await,
+    };
+    let Checked { account, outcome } = match checked {
+        Ok(checked) => checked,
+        Err(refusal) => {
+            attempt.give_back(&auth).await;
+            return Err(refusal);
         }
     };
-    let account = match checked {
-        Ok(account) => account,
-        Err(why) => {
-            auth.limits.wrong(Instant::now(), from);
-            auth.audit(&username, from, "login", why.word()).await;
-            return Err(ways::enter::refused(why));
-        }
+    let opened = account.as_ref().filter(|account| outcome.is_ok() && attempt.opens(account));
+    let Some(account) = opened else {
+        auth.limits.wrong(Instant::now(), from);
+        let (refusal, word) = match (attempt.wrong(&auth, account.as_ref()).await?, outcome) {
+            (Reason::WrongCredentials, Err(why)) => (ways::enter::refused(why), why.word()),
+            (reason, _) => (reason.into(), reason.word()),
+        };
+        auth.audit(&username, from, "login", word).await;
+        return Err(refusal);
     };
     auth.limits.right(&bucket, from);
-    entry::enter(&auth, &parts, &account, proof).await
+    let proof = match way {
+        None => {
+            freshen(&auth, account, password).await?;
+            "password_right"
+        }
+        Some(OtherWay::Directory) => "directory_right",
+    };
+    let known = attempt.right(&auth, account.agent.id).await?;
+    let mut answer = entry::enter(&auth, &parts, account, proof).await?;
+    answer.headers_mut().append(header::SET_COOKIE, known);
+    Ok(answer)
+}
+
+/// The account of a name, and whether this is its password.
+struct Checked {
+    account: Option<Account>,
+    outcome: Result<(), Why>,
+}
+
+/// As `check`, by asking the directory.
+async fn elsewhere<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    username: &str,
+    password: &Secret,
+) -> Result<Checked, Refusal> {
+    Ok(match ways::enter::check_directory(auth, username, password).await? {
+        Ok(account) => Checked { account: Some(account), outcome: Ok(()) },
+        Err(why) => Checked { account: None, outcome: Err(why) },
+    })
 }
 
 /// One hash for every question, whether the name exists or not, so that the time tells nothing (SPEC A2).
@@ -97,22 +135,27 @@ async fn check<S: Store, C: Core>(
     auth: &Auth<S, C>,
     username: &str,
     password: Secret,
-) -> Result<Option<Account>, Refusal> {
+) -> Result<Checked, Refusal> {
     // For whom somebody else vouches there is no password of ours, whatever an earlier one may have left behind.
     let usable = |account: &Account| account.agent.enabled && account.way == Way::Local;
     let account = auth.store.account(username).await?.filter(usable);
     let phc = account.as_ref().and_then(|account| account.password_hash.clone());
-    let right = auth.hasher.verify(password.clone(), phc.clone()).await.map_err(|_| Reason::Busy)?;
-    if !right {
-        return Ok(None);
-    }
-    if let Some(account) = &account
-        && phc.as_deref().is_some_and(crate::password::is_outdated)
+    let right = auth.hasher.verify(password, phc).await.map_err(|_| Reason::Busy)?;
+    Ok(Checked { account, outcome: if right { Ok(()) } else { Err(Why::WrongPassword) } })
+}
+
+/// A hash of yesterday's parameters is made anew while the password is at hand (SPEC D8).
+async fn freshen<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    account: &Account,
+    password: Secret,
+) -> Result<(), Refusal> {
+    if account.password_hash.as_deref().is_some_and(crate::password::is_outdated)
         && let Ok(Some(anew)) = auth.hasher.hash(password).await
     {
         auth.store.set_password(account.agent.id, anew).await?;
     }
-    Ok(account)
+    Ok(())
 }
 
 #[derive(Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! What a person should know at the login and cannot see elsewhere: something runs out, something is missing.
 
 use crate::Core;
+use crate::change;
 use crate::state::Auth;
 use serde::Serialize;
 use store::{Account, Store};
@@ -21,6 +22,7 @@ pub(crate) struct Notice {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Severity {
+    #[allow(dead_code, reason = "the sources that tell something without urgency are to come")]
     Info,
     Warning,
 }
@@ -28,8 +30,19 @@ pub(crate) enum Severity {
 /// All notices for this person, the most pressing first.
 pub(crate) async fn of<S: Store, C: Core>(auth: &Auth<S, C>, account: &Account) -> Vec<Notice> {
     let mut notices = Vec::new();
+    notices.extend(password_expires(auth, account));
     notices.extend(what_ends(auth, account));
     notices
+}
+
+/// From some days before the password runs out, how many are left (SPEC D3).
+fn password_expires<S: Store, C: Core>(auth: &Auth<S, C>, account: &Account) -> Option<Notice> {
+    let left = change::notice(auth.policies().passwords, account, auth.now())?;
+    let sentence = match left {
+        1 => "Your password expires within a day. Please choose a new one.".into(),
+        _ => format!("Your password expires in {left} days. Please choose a new one soon."),
+    };
+    Some(Notice { kind: "password_expires", severity: Severity::Warning, sentence, days: Some(left.into()) })
 }
 
 /// Licence and certificates (SPEC E2). The licence is everybody's business, the rest is told to who can do something about it.

@@ -26,6 +26,9 @@ macro_rules! reasons {
 reasons! {
     /// The same for an unknown name, a wrong password and a disabled account (SPEC A2).
     WrongCredentials = "wrong_credentials", UNAUTHORIZED, "The username or the password is wrong.";
+    /// The same for every name, whether it is somebody's or not, and for the right password (SPEC D6).
+    Blocked = "blocked", FORBIDDEN,
+        "Too many wrong passwords: this login is blocked. Please contact your administrator.";
     TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "Too many attempts. Please wait a moment and try again.";
     NoSession = "no_session", UNAUTHORIZED, "You are not logged in.";
     LoginExpired = "login_expired", UNAUTHORIZED, "Your login took too long or has expired. Please log in again.";
@@ -48,6 +51,11 @@ reasons! {
         "Your role needs a second factor. Please set up another one before you remove this one.";
     ConfirmFirst = "confirm_first", FORBIDDEN, "Please show once more that it is you.";
     WrongPassword = "wrong_password", UNPROCESSABLE_ENTITY, "The password is wrong.";
+    /// With `failed`, the rules it breaks.
+    PasswordRules = "password_rules", UNPROCESSABLE_ENTITY, "The new password does not keep all the rules.";
+    OldPasswordWrong = "old_password_wrong", UNPROCESSABLE_ENTITY, "Your present password is not right.";
+    PasswordElsewhere = "password_elsewhere", CONFLICT,
+        "Your password is not kept here. Please change it where your organisation keeps it.";
     NotNow = "not_now", CONFLICT, "There is nothing to do here now. Please reload the page.";
     PhoneRequired = "phone_required", UNPROCESSABLE_ENTITY, "Please choose a phone.";
     PhoneUnknown = "phone_unknown", UNPROCESSABLE_ENTITY, "There is no such phone. Please choose another one.";

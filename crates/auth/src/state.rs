@@ -10,7 +10,7 @@ use crate::refusal::{Reason, Refusal};
 use crate::request::{self, Network};
 use crate::sip::{IceServers, SipSettings};
 use crate::ways::Ways;
-use crate::{Core, Standing, request::cookie};
+use crate::{Core, Policies, Standing, request::cookie};
 use dashmap::DashMap;
 use hotdesk::pass::PassKey;
 use http::HeaderMap;
@@ -186,6 +186,10 @@ impl<S: Store, C: Core> Inner<S, C> {
 
     pub(crate) fn factor_settings(&self) -> RwLockReadGuard<'_, FactorSettings> {
         self.factors.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn policies(&self) -> Policies {
+        self.core.policies()
     }
 
     pub(crate) fn origins(&self) -> &[String] {

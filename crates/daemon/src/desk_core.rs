@@ -1,12 +1,13 @@
 //! What the web side asks of the running core, answered over the core thread's door.
 
 use crate::core::{CoreHandle, Post, wall_now};
+use crate::reload::InForce;
 use auth::{Core, PhoneNow, SeatNow};
 use gateway::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use terms::{Activity, AgentId, Audience, DeviceId, LoginId, Notice, PhoneState, TakeoverPolicy, WallTime};
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, broadcast};
 
 /// A phone that does not answer within this is not there (SPEC B7).
 const PROBE_MAX: Duration = Duration::from_secs(2);
@@ -21,7 +22,7 @@ pub struct DeskCore {
     pub notices: broadcast::Sender<(Audience, Notice)>,
     pub poked: Arc<Notify>,
     /// As the configuration says now; a reload may change it.
-    pub takeover: watch::Receiver<TakeoverPolicy>,
+    pub in_force: InForce,
     /// The way out for letters, as the configuration says now.
     pub mailer: auth::mail::Mailer,
     /// How licence and certificates stand, as their files say now.
@@ -85,6 +86,10 @@ impl Core for DeskCore {
     }
 
     fn takeover_policy(&self) -> TakeoverPolicy {
-        *self.takeover.borrow()
+        *self.in_force.takeover.borrow()
+    }
+
+    fn policies(&self) -> auth::Policies {
+        *self.in_force.policies.borrow()
     }
 }

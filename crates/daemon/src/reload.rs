@@ -18,6 +18,14 @@ pub struct Reloader {
     takeover: watch::Sender<TakeoverPolicy>,
     mailer: auth::mail::Mailer,
     ways: auth::ways::Ways,
+    policies: watch::Sender<auth::Policies>,
+}
+
+/// What the files say now, for whoever has to look: the receivers always hold what is in force.
+#[derive(Clone)]
+pub struct InForce {
+    pub takeover: watch::Receiver<TakeoverPolicy>,
+    pub policies: watch::Receiver<auth::Policies>,
 }
 
 /// What the service runs with now.
@@ -51,17 +59,18 @@ impl Reloaded {
 }
 
 impl Reloader {
-    /// The receiver always holds the policy in force.
     pub fn new(
         config: Config,
         core: CoreHandle,
         mailer: auth::mail::Mailer,
         ways: auth::ways::Ways,
-    ) -> (Reloader, watch::Receiver<TakeoverPolicy>) {
-        let (takeover, now) = watch::channel(config.security.takeover);
+    ) -> (Reloader, InForce) {
+        let takeover = watch::Sender::new(config.security.takeover);
+        let policies = watch::Sender::new(config.security.policies);
+        let now = InForce { takeover: takeover.subscribe(), policies: policies.subscribe() };
         let trunk_last = config.trunks.iter().map(|trunk| trunk.id).max().unwrap_or(TrunkId(0));
         let running = Arc::new(Mutex::new(Running { config, trunk_last }));
-        (Reloader { running, core, takeover, mailer, ways }, now)
+        (Reloader { running, core, takeover, policies, mailer, ways }, now)
     }
 
     /// Reads, checks, applies. When it returns, the next call is routed by the new plan.
@@ -92,6 +101,7 @@ impl Reloader {
         self.takeover.send_replace(new.security.takeover);
         self.mailer.change(new.mail.clone());
         self.ways.set(new.directory.clone(), new.oidc.clone());
+        self.policies.send_replace(new.security.policies);
         // Posts are taken in order; this question is answered after all of them.
         let _ = self.core.query(|_, _| ()).await;
 
@@ -102,6 +112,7 @@ impl Reloader {
         old.directory = new.directory;
         old.oidc = new.oidc;
         old.security.takeover = new.security.takeover;
+        old.security.policies = new.security.policies;
         old.security.digest_no_md5 = new.security.digest_no_md5;
         Ok(done)
     }
@@ -176,11 +187,14 @@ fn differences(old: &Config, new: &Config, put: &[Trunk], gone: &[Trunk]) -> Rel
     changed(old.mail != new.mail, "mail.toml");
     changed(old.directory != new.directory, "directory.toml");
     changed(old.oidc != new.oidc, "oidc.toml");
+    changed(old.security.policies.passwords != new.security.policies.passwords, "[passwords]");
+    changed(old.security.policies.lockout != new.security.policies.lockout, "[lockout]");
     changed(old.security.digest_no_md5 != new.security.digest_no_md5, "digest_no_md5");
 
     // What is left when everything above is made equal needs sockets, tables or threads of another size.
     let mut rest = new.clone();
     rest.security.takeover = old.security.takeover;
+    rest.security.policies = old.security.policies;
     rest.security.digest_no_md5 = old.security.digest_no_md5;
     if rest.security != old.security {
         done.waits.push("[session], [factors] and [limits] of security.toml");
@@ -237,11 +251,12 @@ mod tests {
         let mut new = old.clone();
         assert_eq!(differences(&old, &new, &[], &[]).sentence(), "Nothing changed.");
         new.security.takeover = TakeoverPolicy::Refuse;
+        new.security.policies.lockout.wrong = 7;
         new.security.logins_per_minute += 1;
         new.domain = "other.test".into();
         new.data_dir = "elsewhere".into();
         let done = differences(&old, &new, &[trunk(1, "main", 1)], &[]);
-        assert_eq!(done.changed, ["trunk main", "takeover"]);
+        assert_eq!(done.changed, ["trunk main", "takeover", "[lockout]"]);
         assert_eq!(done.waits, ["[session], [factors] and [limits] of security.toml", "gateway.toml"]);
     }
 }

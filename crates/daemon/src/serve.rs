@@ -103,7 +103,7 @@ pub async fn start<S: Store>(
     let standing = auth::Standing::default();
     let ways = auth::ways::Ways::default();
     ways.set(config.directory.clone(), config.oidc.clone());
-    let (reloader, takeover) = Reloader::new(config.clone(), core.clone(), mailer.clone(), ways.clone());
+    let (reloader, in_force) = Reloader::new(config.clone(), core.clone(), mailer.clone(), ways.clone());
     let (sync, asked) = sync::Sync::new();
     tokio::spawn(sync::follow(store, core.clone(), picture, poked.clone(), asked));
     tokio::spawn(control::serve(
@@ -111,7 +111,8 @@ pub async fn start<S: Store>(
         control::Desk { core: core.clone(), tap, sync, reloader: reloader.clone() },
     ));
 
-    let desk = DeskCore { core: core.clone(), notices, poked, takeover, mailer, standing: standing.clone(), ways };
+    let desk =
+        DeskCore { core: core.clone(), notices, poked, in_force, mailer, standing: standing.clone(), ways };
     let draining = Arc::new(AtomicBool::new(false));
     let mut ready = Ready {
         ready: true,

@@ -7,7 +7,7 @@ use daemon::core::wall_now;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
-use store::{Factors, NewAgent, Sqlite, Store, Way};
+use store::{Accounts, Attempts, Factors, NewAgent, Sqlite, Store, Way};
 use terms::{Agent, Role, Secret, Typology};
 
 pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> {
@@ -19,6 +19,7 @@ pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> 
         Agents::Remove { login_name } => remove(&store, &data, json, &login_name).await,
         Agents::Enable { login_name } => enable(&store, &data, json, &login_name, true).await,
         Agents::Disable { login_name } => enable(&store, &data, json, &login_name, false).await,
+        Agents::Unlock { login_name } => unlock(&store, json, &login_name).await,
         Agents::Password { login_name, password_stdin } => {
             password(&store, json, &login_name, password_stdin).await
         }
@@ -138,6 +139,20 @@ async fn enable(
     Ok(())
 }
 
+async fn unlock(store: &Sqlite, json: bool, login_name: &str) -> anyhow::Result<()> {
+    let agent = find(store, login_name).await?;
+    let was = store.unlock_agent(agent.id, wall_now()).await?;
+    let who = terms::Pii::new(login_name);
+    store
+        .audit(wall_now(), &who, "command line", "unlock", if was { "unlocked" } else { "was_not_blocked" })
+        .await?;
+    out::one(json, &serde_json::json!({ "login_name": login_name, "was_blocked": was }), || match was {
+        true => format!("{login_name} may log in again."),
+        false => format!("{login_name} was not blocked; wrong passwords counted so far are forgotten."),
+    });
+    Ok(())
+}
+
 async fn remove(store: &Sqlite, data: &Path, json: bool, login_name: &str) -> anyhow::Result<()> {
     let agent = find(store, login_name).await?;
     let ended = store.remove_agent(agent.id, wall_now()).await?;
@@ -168,7 +183,8 @@ async fn reset_factors(store: &Sqlite, json: bool, login_name: &str) -> anyhow::
 async fn password(store: &Sqlite, json: bool, login_name: &str, from_stdin: bool) -> anyhow::Result<()> {
     let agent = find(store, login_name).await?;
     let (password, shown) = password_or_random(from_stdin)?;
-    store.set_password(agent.id, hash(password).await?).await?;
+    // Handed out, not chosen: where passwords follow rules, the next login asks for another one.
+    store.put_password(agent.id, hash(password).await?, None, false).await?;
     let value = serde_json::json!({ "login_name": login_name, "password": shown });
     out::one(json, &value, || match &shown {
         Some(password) => format!("New password of {login_name}, shown only now: {password}"),

@@ -116,7 +116,7 @@ const READY: &str = "When it listens it prints one line:\n  \
 \"sip_tcp\":\"127.0.0.1:5060\",\"sip_tls\":\"127.0.0.1:5061\",\"sip_wss\":\"wss://127.0.0.1:8443/sip\",\"sip_ws\":null,\"data\":\"…\",\"pid\":1234}\n\
     SIGTERM drains: no new calls, running ones may end within drain_s; a second signal ends them at once.";
 
-const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, mail.toml, directory.toml, oidc.toml, and takeover and digest_no_md5 of security.toml. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
+const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, mail.toml, directory.toml, oidc.toml, and takeover, digest_no_md5, [passwords] and [lockout] of security.toml. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
 
 const LICENCE: &str = "A licence is a signed text that anybody can read. It is told, never enforced: no call and no login depends on it. \
 Installed it is the file `licence` in the data folder; a running service looks there every few seconds.";
@@ -185,7 +185,15 @@ pub enum Agents {
         #[arg(value_name = "LOGIN")]
         login_name: String,
     },
+    /// Lift the block of an agent who showed too many wrong passwords.
+    Unlock {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+    },
     /// Set a new password. Without --password-stdin a random one is made and printed, once.
+    #[command(
+        after_help = "Where [passwords] of security.toml has rules, the agent chooses another one at the next login."
+    )]
     Password {
         #[arg(value_name = "LOGIN")]
         login_name: String,

@@ -9,7 +9,13 @@ use store::{Accounts, Sqlite, Store, Vouched, Way};
 use terms::{Agent, EmailAddress};
 
 /// `hotseat way`: the agent's own password, the directory's, or a provider.
-pub async fn way(place: &Place, json: bool, login_name: &str, way: WayArg, email: Option<String>) -> anyhow::Result<()> {
+pub async fn way(
+    place: &Place,
+    json: bool,
+    login_name: &str,
+    way: WayArg,
+    email: Option<String>,
+) -> anyhow::Result<()> {
     let store = place::open_store(&place::find(place)?.data_dir).await?;
     let agent = find(&store, login_name).await?;
     if let Some(email) = &email {
@@ -20,13 +26,17 @@ pub async fn way(place: &Place, json: bool, login_name: &str, way: WayArg, email
     // Who was on the way in by the old way begins anew.
     store.drop_pending_sessions(agent.id).await?;
     let account = store.account_by_id(agent.id).await?.context("the agent was removed meanwhile")?;
-    let value = serde_json::json!({ "login_name": agent.login_name, "way": account.way, "email": account.email });
+    let value =
+        serde_json::json!({ "login_name": agent.login_name, "way": account.way, "email": account.email });
     out::one(json, &value, || match account.way {
         Way::Local => format!("{} logs in with a password of ours.", agent.login_name),
         Way::Directory => format!("{} logs in with the directory's password.", agent.login_name),
         Way::Oidc => match &account.email {
             Some(email) => format!("{} logs in at the provider, as {}.", agent.login_name, out::clean(email)),
-            None => format!("{} logs in at the provider, but has no address yet: give one with --email.", agent.login_name),
+            None => format!(
+                "{} logs in at the provider, but has no address yet: give one with --email.",
+                agent.login_name
+            ),
         },
     });
     Ok(())
@@ -46,9 +56,12 @@ pub async fn directory(place: &Place, json: bool, what: Directory) -> anyhow::Re
     let directory = auth::ways::Directory::new(settings);
     let told = directory.told(&login_name, password.as_ref(), wall_now()).await;
     let good = told.iter().all(|(good, _)| *good);
-    let steps: Vec<_> = told.iter().map(|(good, said)| serde_json::json!({ "ok": good, "said": said })).collect();
+    let steps: Vec<_> =
+        told.iter().map(|(good, said)| serde_json::json!({ "ok": good, "said": said })).collect();
     out::one(json, &serde_json::json!({ "ok": good, "steps": steps }), || {
-        let line = |(good, said): &(bool, String)| format!("{}  {}", if *good { "ok" } else { "NO" }, out::clean(said));
+        let line = |(good, said): &(bool, String)| {
+            format!("{}  {}", if *good { "ok" } else { "NO" }, out::clean(said))
+        };
         told.iter().map(line).collect::<Vec<_>>().join("\n")
     });
     Ok(good)

@@ -158,15 +158,26 @@ impl Accounts for Memory {
         by_owner: Option<WallTime>,
         must_change: bool,
     ) -> Result<(), StoreError> {
+        let mut old = None;
         self.change_account(id, |account| {
-            account.password_hash = Some(hash);
+            old = account.password_hash.replace(hash);
             account.password_at = by_owner;
             account.must_change = must_change;
-        })
+        })?;
+        self.writable()?.attempts.replaced(id, old);
+        Ok(())
     }
 
     async fn block(&self, id: AgentId, blocked: Option<Blocked>) -> Result<(), StoreError> {
-        self.change_account(id, |account| account.blocked = blocked)
+        let mut name = String::new();
+        self.change_account(id, |account| {
+            account.blocked = blocked;
+            name.clone_from(&account.agent.login_name);
+        })?;
+        if blocked.is_none() {
+            self.writable()?.attempts.unlocked(&name);
+        }
+        Ok(())
     }
 
     async fn advance_session(&self, old: [u8; 32], session: WebSession) -> Result<bool, StoreError> {
@@ -174,7 +185,7 @@ impl Accounts for Memory {
     }
 
     async fn drop_pending_sessions(&self, agent: AgentId) -> Result<(), StoreError> {
-        self.forget_pending(agent)
+        self.forget_pending(agent, None)
     }
 }
 

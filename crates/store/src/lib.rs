@@ -1,6 +1,7 @@
 //! What must survive a restart, as a few verbs over SQL, with an in-memory twin. One contract test holds for all.
 
 mod accounts;
+mod attempts;
 mod audit;
 mod factors;
 mod input;
@@ -11,6 +12,7 @@ mod sqlite;
 mod vouched;
 
 pub use accounts::{Account, Accounts, BlockReason, Blocked, Stage, Way};
+pub use attempts::{Attempt, Attempts, Charged, KNOWN_BROWSERS_MAX, OLD_PASSWORDS_MAX, Verdict};
 pub use audit::{AuditCount, AuditEntry, AuditFilter, AuditLine, AuditLog};
 pub use factors::{
     Ceremony, FACTORS_PER_AGENT_MAX, Factor, FactorAdded, FactorBody, FactorKind, FactorTry, Factors,
@@ -131,7 +133,7 @@ pub struct Changes {
 }
 
 /// The verbs. `Sqlite` and `Memory` implement them, PostgreSQL will; all are `Send` so that any task may call.
-pub trait Store: Accounts + AuditLog + Factors + Resets + Vouched + Send + Sync + 'static {
+pub trait Store: Accounts + Attempts + AuditLog + Factors + Resets + Vouched + Send + Sync + 'static {
     /// Several writes in one commit (group commit); each gets its own outcome, in order.
     fn write(&self, batch: Vec<StoreWrite>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
 

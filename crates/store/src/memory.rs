@@ -37,6 +37,7 @@ pub(crate) struct Tables {
     pub(crate) resets: BTreeMap<[u8; 32], crate::resets::Link>,
     seq: u64,
     changes: BTreeMap<Thing, u64>,
+    pub(crate) attempts: crate::attempts::Kept,
     refusing: Option<StoreError>,
 }
 
@@ -268,7 +269,8 @@ impl Memory {
             sessions.any(|s| s.row.agent == id && s.row.login.is_none() && !s.dead && s.row.expires > now)
         };
         let mut present = Vec::new();
-        for account in tables.agents.values().map(|person| &person.account).filter(|account| of_kind(account)) {
+        for account in tables.agents.values().map(|person| &person.account).filter(|account| of_kind(account))
+        {
             let (agent, login_name) = (account.agent.id, account.agent.login_name.clone());
             let login = tables.login_of(agent).map(|login| login.id);
             if login.is_some() || comes(agent) {
@@ -278,8 +280,13 @@ impl Memory {
         present
     }
 
-    pub(crate) fn forget_pending(&self, agent: AgentId) -> Result<(), StoreError> {
-        let gone = |session: &Session| session.row.agent == agent && session.row.login.is_none();
+    /// Those that sit nowhere, but for one.
+    pub(crate) fn forget_pending(&self, agent: AgentId, keep: Option<[u8; 32]>) -> Result<(), StoreError> {
+        let gone = |session: &Session| {
+            session.row.agent == agent
+                && session.row.login.is_none()
+                && Some(session.row.token_sha256) != keep
+        };
         self.writable()?.sessions.retain(|_, session| !gone(session));
         Ok(())
     }
@@ -406,8 +413,9 @@ impl Store for Memory {
         let ended = open.and_then(|login| tables.end(login, LoginEndReason::AgentRemoved, at, ""));
         tables.sessions.retain(|_, session| session.row.agent != id || session.row.login.is_some());
         tables.identities.remove(&id);
-        if tables.agents.remove(&id).is_some() {
+        if let Some(person) = tables.agents.remove(&id) {
             tables.factors.forget(id);
+            tables.attempts.leaves(id, &person.account.agent.login_name);
             tables.touch(Thing::Agent(id));
         }
         Ok(ended)

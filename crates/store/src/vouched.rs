@@ -92,7 +92,8 @@ impl Vouched for Memory {
     async fn identify(&self, identity: Identity, _at: WallTime) -> Result<Identified, StoreError> {
         let mut tables = self.writable()?;
         let Identity { issuer, subject, email } = identity;
-        let bound = tables.identities.iter().find(|(_, bond)| bond.issuer == issuer && bond.subject == subject);
+        let bound =
+            tables.identities.iter().find(|(_, bond)| bond.issuer == issuer && bond.subject == subject);
         let bound = bound.map(|(agent, bond)| (*agent, bond.email_key.clone()));
         if let Some((agent, key)) = bound
             && tables.agents.get(&agent).is_some_and(|person| holds(&person.account, &key))
@@ -119,7 +120,8 @@ impl Vouched for Sqlite {
     async fn directory_people(&self, now: WallTime) -> Result<Vec<Present>, StoreError> {
         let ask = sqlx::query(sql::DIRECTORY_PRESENT).bind(now.0);
         let found = ask.fetch_all(&self.readers).await.map_err(failure)?;
-        let id = |row: &sqlx::sqlite::SqliteRow, at: usize| row.get::<Option<i64>, _>(at).map(i64::cast_unsigned);
+        let id =
+            |row: &sqlx::sqlite::SqliteRow, at: usize| row.get::<Option<i64>, _>(at).map(i64::cast_unsigned);
         let one = |row: &sqlx::sqlite::SqliteRow| Present {
             agent: AgentId(id(row, 0).unwrap_or_default()),
             login_name: row.get(1),
@@ -176,7 +178,8 @@ async fn identify(
     }
     let agent = agent(row);
     sqlx::query(sql::IDENTITY_LOOSEN).bind(issuer).bind(subject).execute(&mut *connection).await?;
-    let bind = sqlx::query(sql::IDENTITY_BIND).bind(db(agent.0)).bind(issuer).bind(subject).bind(key).bind(at.0);
+    let bind =
+        sqlx::query(sql::IDENTITY_BIND).bind(db(agent.0)).bind(issuer).bind(subject).bind(key).bind(at.0);
     bind.execute(connection).await?;
     Ok(Identified::Agent(agent))
 }

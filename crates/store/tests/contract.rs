@@ -54,6 +54,21 @@ stores! {
     of_many_who_use_one_link_at_once_one_does
     an_identity_is_bound_once_by_address_and_afterwards_by_subject
     the_directory_is_asked_about_its_own_who_are_in
+    wrong_passwords_block_whoever_the_name_belongs_to
+    unlocking_forgets_what_was_counted
+    a_block_set_on_purpose_is_not_written_over
+    a_known_browser_is_measured_by_itself
+    the_right_password_and_one_nobody_looked_at_do_not_count
+    a_hundred_guesses_at_once_are_a_hundred_guesses
+    browsers_and_old_passwords_are_kept_up_to_a_limit
+    another_password_ends_other_ways_in_and_no_login
+}
+
+#[tokio::test]
+async fn wrong_passwords_stay_counted_after_a_crash() {
+    let folder = scenes::Folder::new("wrong-passwords");
+    scenes::two_wrong_ones(&scenes::kit(scenes::open(&folder).await)).await;
+    scenes::the_third_still_blocks(&scenes::kit(scenes::open(&folder).await)).await;
 }
 
 #[tokio::test]

@@ -85,7 +85,9 @@ impl Why {
         match self {
             Why::EmptyPassword => "An empty password is never sent: servers take it for an anonymous bind.",
             Why::Unknown => "The directory has no such account, or the user filter leaves it out.",
-            Why::Ambiguous => "More than one account has this name; make the base or the user filter narrower.",
+            Why::Ambiguous => {
+                "More than one account has this name; make the base or the user filter narrower."
+            }
             Why::AnotherName => "The account that was found has another name.",
             Why::WrongPassword => "The directory says that name or password is wrong.",
             Why::Disabled => "The account is disabled in the directory.",
@@ -206,7 +208,9 @@ mod tests {
     #[test]
     fn the_codes_of_a_refused_bind_are_told_apart() {
         let text = |code: &str| {
-            format!("80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {code}, v1db1")
+            format!(
+                "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {code}, v1db1"
+            )
         };
         for (code, why) in [
             ("525", Why::WrongPassword),

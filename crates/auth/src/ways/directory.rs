@@ -3,7 +3,9 @@
 
 use super::account::{ATTRIBUTES, Entry, Why, refused_bind};
 use crate::request::random_token;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope, SearchOptions, ldap_escape};
+use ldap3::{
+    Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope, SearchOptions, ldap_escape,
+};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -243,7 +245,8 @@ impl Directory {
 
     /// The one entry of this name.
     async fn find(&self, ldap: &mut Ldap, name: &str) -> Result<Result<Entry, Why>, Unavailable> {
-        let mut found = self.search(ldap, &self.filter(&[name]), Scope::Subtree, &self.settings.base, 2).await?;
+        let mut found =
+            self.search(ldap, &self.filter(&[name]), Scope::Subtree, &self.settings.base, 2).await?;
         let Some(entry) = found.pop() else { return Ok(Err(Why::Unknown)) };
         if !found.is_empty() {
             return Ok(Err(Why::Ambiguous));
@@ -309,7 +312,8 @@ impl Directory {
             let found = self.ask(async |ldap| {
                 self.serve(ldap, service).await?;
                 // A base that is not there finds nobody: that would say everybody is gone.
-                if self.search(ldap, "(objectClass=*)", Scope::Base, &self.settings.base, 1).await?.is_empty() {
+                if self.search(ldap, "(objectClass=*)", Scope::Base, &self.settings.base, 1).await?.is_empty()
+                {
                     return Err(Unavailable(format!("there is no {}", self.settings.base)));
                 }
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -375,7 +379,8 @@ impl Directory {
     fn filter(&self, names: &[&str]) -> String {
         // RFC 4515 §3: what somebody typed never becomes part of the filter's own words.
         let attribute = &self.settings.login_attribute;
-        let names: String = names.iter().map(|name| format!("({attribute}={})", ldap_escape(*name))).collect();
+        let names: String =
+            names.iter().map(|name| format!("({attribute}={})", ldap_escape(*name))).collect();
         format!("(&{}(|{names}))", self.settings.user_filter)
     }
 
@@ -454,7 +459,8 @@ impl Directory {
     }
 
     async fn reach(&self, server: usize, within: Duration) -> Result<Ldap, Unavailable> {
-        let url = self.settings.servers.get(server).ok_or_else(|| Unavailable("no server is named".into()))?;
+        let url =
+            self.settings.servers.get(server).ok_or_else(|| Unavailable("no server is named".into()))?;
         let settings = LdapConnSettings::new()
             .set_config(Arc::clone(&self.tls))
             .set_starttls(self.settings.protection == Protection::StartTls)
@@ -534,7 +540,10 @@ fn typology(text: &str) -> Option<Typology> {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains(['@', '\\']) && !name.contains(char::is_control)
+    !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && !name.contains(['@', '\\'])
+        && !name.contains(char::is_control)
 }
 
 /// Whether a filter reads as one (RFC 4515), for whoever reads the configuration.
@@ -622,11 +631,16 @@ pub(super) mod tests {
         assert_eq!(directory.login_name("ann@other.example"), "ann@other.example");
         assert_eq!(directory.login_name("OTHER\\ann"), "OTHER\\ann");
         let before = directory.filter(&["ann"]).matches(['(', ')', '*']).count();
-        for evil in ["*", "ann)(objectClass=*", "ann)(|(a=*)", "*)(uid=*))(|(uid=*", "a\\2a", "a\u{0}b", "ä*"] {
+        for evil in ["*", "ann)(objectClass=*", "ann)(|(a=*)", "*)(uid=*))(|(uid=*", "a\\2a", "a\u{0}b", "ä*"]
+        {
             let filter = directory.filter(&[evil]);
             assert!(is_filter(&filter), "{filter}");
             assert_eq!(filter.matches(['(', ')', '*']).count(), before, "{filter}");
         }
-        assert!(is_filter("(objectClass=user)") && !is_filter("objectClass=user") && !is_filter("(objectClass=user"));
+        assert!(
+            is_filter("(objectClass=user)")
+                && !is_filter("objectClass=user")
+                && !is_filter("(objectClass=user")
+        );
     }
 }

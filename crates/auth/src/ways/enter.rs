@@ -30,7 +30,10 @@ fn directory<S: Store, C: Core>(auth: &Auth<S, C>) -> Result<Arc<Directory>, Ref
 }
 
 /// The login name in what was typed for the directory; 404 where there is none.
-pub(crate) fn name_in_directory<S: Store, C: Core>(auth: &Auth<S, C>, typed: &str) -> Result<String, Refusal> {
+pub(crate) fn name_in_directory<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    typed: &str,
+) -> Result<String, Refusal> {
     Ok(directory(auth)?.login_name(typed).to_owned())
 }
 
@@ -86,8 +89,10 @@ pub(crate) async fn go<S: Store, C: Core>(
     match oidc.begin(browser(&parts), next.as_deref(), from).await {
         Ok(away) => {
             let life = Oidc::life().as_secs();
-            let text =
-                format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={life}", away.browser.expose());
+            let text = format!(
+                "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={life}",
+                away.browser.expose()
+            );
             let mut cookie = HeaderValue::try_from(text).map_err(|_| Reason::Busy)?;
             cookie.set_sensitive(true);
             moved(&away.location, &[cookie])
@@ -137,7 +142,8 @@ async fn arrive<S: Store, C: Core>(
     };
     match entry::enter(auth, parts, &account, "oidc_right").await {
         Ok(answer) => {
-            let cookies: Vec<HeaderValue> = answer.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
+            let cookies: Vec<HeaderValue> =
+                answer.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
             let next = next.as_deref().map(|next| ("next", next));
             to_login(next.as_slice(), &cookies)
         }
@@ -177,7 +183,8 @@ fn to_login(query: &[(&str, &str)], cookies: &[HeaderValue]) -> Result<Response,
         empty if empty.is_empty() => "/login".to_owned(),
         words => format!("/login?{words}"),
     };
-    let gone = HeaderValue::from_static("__Host-hotseat-oidc=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+    let gone =
+        HeaderValue::from_static("__Host-hotseat-oidc=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
     let cookies: Vec<HeaderValue> = cookies.iter().cloned().chain([gone]).collect();
     moved(&location, &cookies)
 }

@@ -68,7 +68,8 @@ impl Https {
         let answer = async {
             let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
             let (parts, body) = answer.into_parts();
-            let body = to_bytes(Body::new(body), ANSWER_BYTES_MAX).await.map_err(|error| error.to_string())?;
+            let body =
+                to_bytes(Body::new(body), ANSWER_BYTES_MAX).await.map_err(|error| error.to_string())?;
             Ok(Response::from_parts(parts, body))
         };
         let answer = answer.await;

@@ -56,7 +56,10 @@ impl PartialEq for OidcSettings {
 
 impl fmt::Debug for OidcSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OidcSettings").field("issuer", &self.issuer).field("client_id", &self.client_id).finish_non_exhaustive()
+        f.debug_struct("OidcSettings")
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -152,7 +155,13 @@ impl Oidc {
         Ok(Away { location, browser })
     }
 
-    fn location(&self, known: &Known, state: &Secret, nonce: &Secret, verifier: &Secret) -> Result<String, Astray> {
+    fn location(
+        &self,
+        known: &Known,
+        state: &Secret,
+        nonce: &Secret,
+        verifier: &Secret,
+    ) -> Result<String, Astray> {
         let settings = &self.settings;
         let mut url = Url::parse(&known.metadata.authorization_endpoint)
             .map_err(|error| Astray::Unavailable(format!("authorization_endpoint: {error}")))?;
@@ -230,7 +239,12 @@ impl Oidc {
         Ok(Secret::new(tokens.id_token))
     }
 
-    fn exchange_request(&self, known: &Known, code: &Secret, verifier: &Secret) -> Result<Request<Body>, Astray> {
+    fn exchange_request(
+        &self,
+        known: &Known,
+        code: &Secret,
+        verifier: &Secret,
+    ) -> Result<Request<Body>, Astray> {
         let settings = &self.settings;
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
@@ -242,7 +256,8 @@ impl Oidc {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         if known.metadata.basic() {
             let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-            let pair = format!("{}:{}", encoded(&settings.client_id), encoded(settings.client_secret.expose()));
+            let pair =
+                format!("{}:{}", encoded(&settings.client_id), encoded(settings.client_secret.expose()));
             let value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)));
             let mut value = value.map_err(|error| Astray::Unavailable(error.to_string()))?;
             value.set_sensitive(true);
@@ -298,7 +313,6 @@ pub(super) fn is_own_path(path: &str) -> bool {
         && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,8 +323,18 @@ mod tests {
             assert!(is_own_path(good), "{good}");
         }
         for bad in [
-            "", "desktop", "//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "/a\\b",
-            "/a b", "/a\r\nSet-Cookie: x=y", "/\t/evil.example", "/ä", "javascript:alert(1)",
+            "",
+            "desktop",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example",
+            "/a\\b",
+            "/a b",
+            "/a\r\nSet-Cookie: x=y",
+            "/\t/evil.example",
+            "/ä",
+            "javascript:alert(1)",
         ] {
             assert!(!is_own_path(bad), "{bad}");
         }

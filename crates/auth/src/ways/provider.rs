@@ -125,7 +125,10 @@ impl Provider {
         let metadata: Metadata = json(https, &url).await?;
         // Discovery §4.3: it must be the very same, or it speaks for somebody else.
         if metadata.issuer != self.issuer {
-            return Err(Unreachable(format!("{url} speaks for {}, not for {}", metadata.issuer, self.issuer)));
+            return Err(Unreachable(format!(
+                "{url} speaks for {}, not for {}",
+                metadata.issuer, self.issuer
+            )));
         }
         for address in [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri] {
             if !address.starts_with("https://") {
@@ -143,5 +146,6 @@ async fn json<T: DeserializeOwned>(https: &Https, url: &str) -> Result<T, Unreac
     if answer.status() != http::StatusCode::OK {
         return Err(Unreachable(format!("{url} answers {}", answer.status())));
     }
-    serde_json::from_slice(answer.body()).map_err(|error| Unreachable(format!("{url} does not read: {error}")))
+    serde_json::from_slice(answer.body())
+        .map_err(|error| Unreachable(format!("{url} does not read: {error}")))
 }

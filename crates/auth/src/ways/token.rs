@@ -6,7 +6,8 @@ use openidconnect::core::{
     CoreJwsSigningAlgorithm,
 };
 use openidconnect::{
-    AdditionalClaims, ClaimsVerificationError, ClientId, IdToken, IssuerUrl, Nonce, SignatureVerificationError,
+    AdditionalClaims, ClaimsVerificationError, ClientId, IdToken, IssuerUrl, Nonce,
+    SignatureVerificationError,
 };
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -63,11 +64,16 @@ pub(super) enum Fault {
     Refused(String),
 }
 
-pub(super) fn verify(text: &str, keys: &CoreJsonWebKeySet, expected: &Expected<'_>) -> Result<Claimed, Fault> {
+pub(super) fn verify(
+    text: &str,
+    keys: &CoreJsonWebKeySet,
+    expected: &Expected<'_>,
+) -> Result<Claimed, Fault> {
     let refused = |why: String| Fault::Refused(why);
-    let token = Token::from_str(text).map_err(|error| refused(format!("the token does not read: {error}")))?;
-    let issuer =
-        IssuerUrl::new(expected.issuer.to_owned()).map_err(|error| refused(format!("the issuer: {error}")))?;
+    let token =
+        Token::from_str(text).map_err(|error| refused(format!("the token does not read: {error}")))?;
+    let issuer = IssuerUrl::new(expected.issuer.to_owned())
+        .map_err(|error| refused(format!("the issuer: {error}")))?;
     let client = ClientId::new(expected.client_id.to_owned());
     let now = time(expected.now).ok_or_else(|| refused("our clock is out of range".into()))?;
     let verifier = CoreIdTokenVerifier::new_public_client(client, issuer, keys.clone())

@@ -18,7 +18,9 @@ pub(crate) async fn run<S: Store, C: Core>(auth: Auth<S, C>) {
         let directory = auth.settings.ways.directory();
         let every = directory.as_ref().map_or(NONE_YET, |directory| directory.settings.watch_every);
         tokio::time::sleep(every).await;
-        let Some(directory) = directory.filter(|directory| directory.settings.service.is_some()) else { continue };
+        let Some(directory) = directory.filter(|directory| directory.settings.service.is_some()) else {
+            continue;
+        };
         let now = auth.now();
         let present = match auth.store.directory_people(now).await {
             Ok(present) if !present.is_empty() => present,
@@ -40,12 +42,20 @@ pub(crate) async fn run<S: Store, C: Core>(auth: Auth<S, C>) {
 }
 
 /// Whose login ends, and why.
-fn out<'p>(present: &'p [Present], standings: &[Result<(), Why>], locked_ends: bool) -> Vec<(&'p Present, Why)> {
+fn out<'p>(
+    present: &'p [Present],
+    standings: &[Result<(), Why>],
+    locked_ends: bool,
+) -> Vec<(&'p Present, Why)> {
     let vanished = standings.iter().filter(|standing| **standing == Err(Why::Unknown)).count();
     // A service account that may no longer read finds nobody; an administrator removes one, or two.
     let believed = vanished <= VANISHED_MAX || vanished * 2 <= present.len();
     if !believed {
-        tracing::error!(vanished, asked = present.len(), "the directory finds too few of those who sit; nobody is ended");
+        tracing::error!(
+            vanished,
+            asked = present.len(),
+            "the directory finds too few of those who sit; nobody is ended"
+        );
     }
     let ends = |why: Why| match why {
         Why::Disabled | Why::Expired => true,
@@ -57,7 +67,11 @@ fn out<'p>(present: &'p [Present], standings: &[Result<(), Why>], locked_ends: b
     all.filter_map(|(person, standing)| Some((person, standing.err().filter(|why| ends(*why))?))).collect()
 }
 
-async fn end<S: Store, C: Core>(auth: &Auth<S, C>, person: &Present, why: Why) -> Result<(), terms::StoreError> {
+async fn end<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    person: &Present,
+    why: Why,
+) -> Result<(), terms::StoreError> {
     auth.store.drop_pending_sessions(person.agent).await?;
     let now = auth.now();
     if let Some(login) = person.login

@@ -3,7 +3,7 @@
 // Each test file is a program of its own and uses its own share of this.
 #![allow(dead_code)]
 
-use auth::{Auth, Core, PhoneNow, SeatNow, Settings};
+use auth::{Auth, Core, PhoneNow, Policies, SeatNow, Settings};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -34,9 +34,13 @@ pub struct Script {
     /// Of every login in a browser; `None`: the core knows of no login.
     pub seat: Mutex<Option<SeatNow>>,
     pub notices: broadcast::Sender<(Audience, Notice)>,
+    pub policies: Mutex<Policies>,
 }
 
 impl Core for Script {
+    fn policies(&self) -> Policies {
+        *self.policies.lock().unwrap()
+    }
     async fn phones(&self) -> Vec<PhoneNow> {
         let phones = self.phones.lock().unwrap();
         phones
@@ -144,6 +148,7 @@ pub async fn world() -> World {
         refuse: AtomicBool::new(false),
         seat: Mutex::new(Some(SeatNow::default())),
         notices: broadcast::channel(64).0,
+        policies: Mutex::default(),
     });
     let clock = Arc::new(AtomicI64::new(START));
     let hands = Arc::clone(&clock);
@@ -239,9 +244,20 @@ impl World {
         self.post("/api/login", &Browser::default(), json!({ "username": name, "password": password })).await
     }
 
+    /// More agents, all with the same password.
+    pub async fn add_people(&self, names: &[String]) {
+        let all = names.iter().enumerate();
+        let all = all.map(|(at, name)| person(name, &(5000 + at).to_string(), Typology::External));
+        self.store.add_agents(all.collect()).await.unwrap();
+    }
+
     /// Shows the password; the browser may choose a phone then.
     pub async fn shows_password(&self, name: &str) -> (Browser, Value) {
-        let answer = self.try_login(name, "right").await.ok();
+        self.shows_with(name, "right").await
+    }
+
+    pub async fn shows_with(&self, name: &str, password: &str) -> (Browser, Value) {
+        let answer = self.try_login(name, password).await.ok();
         let csrf = answer.body["csrf"].as_str().unwrap().to_owned();
         (Browser { cookie: answer.cookie(), csrf }, answer.body)
     }

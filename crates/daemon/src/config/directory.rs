@@ -112,7 +112,9 @@ fn is_address(text: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let host_reads = match bare {
         Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')),
+        None => {
+            !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+        }
     };
     host_reads && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
@@ -120,7 +122,12 @@ fn is_address(text: &str) -> bool {
 fn dn(s: &Section<'_>, key: &str, text: &str, at: usize) -> bool {
     let reads = text.split(',').all(|part| part.contains('=') || part.ends_with('\\')) && text.contains('=');
     if !reads {
-        s.error(at, format!("`{key}` is \"{text}\"; write a distinguished name such as \"CN=Users,DC=example,DC=com\"."));
+        s.error(
+            at,
+            format!(
+                "`{key}` is \"{text}\"; write a distinguished name such as \"CN=Users,DC=example,DC=com\"."
+            ),
+        );
     }
     reads
 }
@@ -131,14 +138,18 @@ fn attribute(s: &mut Section<'_>, key: &'static str) -> Option<String> {
     let reads = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if !reads {
-        s.error(at, format!("`{key}` is \"{text}\"; write the name of an attribute such as \"sAMAccountName\"."));
+        s.error(
+            at,
+            format!("`{key}` is \"{text}\"; write the name of an attribute such as \"sAMAccountName\"."),
+        );
     }
     reads.then_some(text)
 }
 
 fn host(s: &mut Section<'_>, key: &'static str) -> Option<String> {
     let (text, at) = s.text(key)?;
-    let reads = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    let reads = !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     if !reads {
         s.error(at, format!("`{key}` is \"{text}\"; write the name alone, without \"@\" or \"\\\"."));
     }
@@ -149,7 +160,10 @@ fn service(mut s: Section<'_>, dir: &Path) -> Option<Service> {
     let name = s.text("dn");
     let password = mail::secret(&mut s, dir, "password", "password_file");
     if name.is_none() {
-        s.missing("dn", "write the account that searches, for example dn = \"CN=hotseat,CN=Users,DC=example,DC=com\".");
+        s.missing(
+            "dn",
+            "write the account that searches, for example dn = \"CN=hotseat,CN=Users,DC=example,DC=com\".",
+        );
     }
     match &password {
         None => s.missing("password", "write it, or `password_file`."),
@@ -175,7 +189,10 @@ fn groups<T: Copy>(top: &mut Section<'_>, key: &'static str, words: &[(&str, T)]
         s.finish();
     }
     if groups.len() > GROUPS_MAX {
-        top.error(top.offset, format!("there are more than {GROUPS_MAX} [[{key}]]; each is one question at every login."));
+        top.error(
+            top.offset,
+            format!("there are more than {GROUPS_MAX} [[{key}]]; each is one question at every login."),
+        );
     }
     groups
 }
@@ -222,17 +239,35 @@ mod tests {
         let good = "servers = [\"ldaps://dc1\"]\nbase = \"DC=a\"\nupn_suffix = \"a.b\"\n";
         for (text, wanted) in [
             ("servers = [\"ldap://dc1\"]\n", "directory.toml:1: \"ldap://dc1\" is plain LDAP"),
-            ("servers = [\"dc1\"]\n", "directory.toml:1: \"dc1\" in `servers` cannot be read; write \"ldaps://host\""),
-            ("tls = \"none\"\n", "directory.toml:1: `tls` is \"none\"; write one of \"ldaps\", \"starttls\"."),
+            (
+                "servers = [\"dc1\"]\n",
+                "directory.toml:1: \"dc1\" in `servers` cannot be read; write \"ldaps://host\"",
+            ),
+            (
+                "tls = \"none\"\n",
+                "directory.toml:1: `tls` is \"none\"; write one of \"ldaps\", \"starttls\".",
+            ),
             ("servers = [\"ldaps://dc1/x\"]\n", "cannot be read"),
             ("base = \"DC=a\"\n", "lacks `servers`"),
             (&format!("{good}user_filter = \"objectClass=user\"\n"), "directory.toml:4: `user_filter` is"),
             (&format!("{good}login_attribute = \"uid)(x=*\"\n"), "directory.toml:4: `login_attribute` is"),
             (&format!("{good}[service]\ndn = \"CN=a\"\npassword = \"\"\n"), "lacks `password`; it is empty"),
-            (&format!("{good}[service]\ndn = \"CN=a\"\npassword_file = \"x\"\n"), "/nowhere/x cannot be read"),
-            (&format!("{good}[[role]]\ngroup = \"Leads\"\nrole = \"supervisor\"\n"), "directory.toml:5: `group` is"),
-            (&format!("{good}[[role]]\ngroup = \"CN=L\"\nrole = \"boss\"\n"), "directory.toml:6: `role` is \"boss\"; write one of"),
-            (&format!("{good}watch_s = 60\n"), "directory.toml:4: `watch_s` is 60, which is out of range; use 5 to 30."),
+            (
+                &format!("{good}[service]\ndn = \"CN=a\"\npassword_file = \"x\"\n"),
+                "/nowhere/x cannot be read",
+            ),
+            (
+                &format!("{good}[[role]]\ngroup = \"Leads\"\nrole = \"supervisor\"\n"),
+                "directory.toml:5: `group` is",
+            ),
+            (
+                &format!("{good}[[role]]\ngroup = \"CN=L\"\nrole = \"boss\"\n"),
+                "directory.toml:6: `role` is \"boss\"; write one of",
+            ),
+            (
+                &format!("{good}watch_s = 60\n"),
+                "directory.toml:4: `watch_s` is 60, which is out of range; use 5 to 30.",
+            ),
             (&format!("{good}ca = \"x.pem\"\n"), "/nowhere/x.pem cannot be read"),
             ("servers = [\"ldaps://dc1\"]\nbase = \"DC=a\"\n", "lacks `upn_suffix`"),
         ] {

@@ -42,9 +42,7 @@ pub(super) fn load(dir: &Path) -> Result<Config, ConfigErrors> {
     config.mail = mail::read(&mail_file, dir).map(|settings| MailSettings { hello, ..settings });
     config.directory = directory::read(&directory_file, dir);
     config.oidc = oidc::read(&oidc_file, dir, &config.public_url);
-    for file in
-        [gateway_file, trunks_file, plan_file, security_file, mail_file, directory_file, oidc_file]
-    {
+    for file in [gateway_file, trunks_file, plan_file, security_file, mail_file, directory_file, oidc_file] {
         errors.extend(file.into_errors());
     }
     if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }

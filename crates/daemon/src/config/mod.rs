@@ -6,6 +6,7 @@ mod directory;
 mod files;
 mod mail;
 mod oidc;
+mod passwords;
 mod read;
 mod security;
 mod trunks;
@@ -136,6 +137,8 @@ pub struct Security {
     pub contact: Option<String>,
     /// Roles that set up a second factor at the next login.
     pub factors_required: Vec<Role>,
+    /// What passwords must be, how many wrong ones.
+    pub policies: auth::Policies,
 }
 
 /// Where the service that runs on this folder keeps its data, whatever else is wrong with the folder.
@@ -295,6 +298,7 @@ impl Default for Security {
             logins_per_minute: 30,
             contact: None,
             factors_required: Vec::new(),
+            policies: auth::Policies::default(),
         }
     }
 }

@@ -31,14 +31,18 @@ pub(super) fn read(source: &Source, dir: &Path, public_url: &str) -> Option<Oidc
         top.missing("client_secret", "write it, or `client_secret_file`.");
     }
     let label = top.text("label").map_or_else(|| "Log in with Google".to_owned(), |(label, _)| label);
-    let hosted_domain = top.text("hosted_domain").map(|(domain, _)| domain).filter(|domain| !domain.is_empty());
+    let hosted_domain =
+        top.text("hosted_domain").map(|(domain, _)| domain).filter(|domain| !domain.is_empty());
     let scopes = match top.texts("scopes") {
         None => ["openid", "email", "profile"].map(str::to_owned).to_vec(),
         Some(list) => {
             let words: Vec<String> = list.iter().map(|(word, _)| word.clone()).collect();
             if !["openid", "email"].iter().all(|needed| words.iter().any(|word| word == needed)) {
                 let at = list.first().map_or(top.offset, |(_, at)| *at);
-                top.error(at, "`scopes` must have \"openid\" and \"email\"; without them nobody could be found.".into());
+                top.error(
+                    at,
+                    "`scopes` must have \"openid\" and \"email\"; without them nobody could be found.".into(),
+                );
             }
             words
         }
@@ -66,7 +70,10 @@ pub(super) fn read(source: &Source, dir: &Path, public_url: &str) -> Option<Oidc
 /// OpenID Connect Discovery §2: https, without query and fragment.
 fn is_issuer(url: &str) -> bool {
     let rest = url.strip_prefix("https://").unwrap_or_default();
-    !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(|b| b.is_ascii_graphic()) && !rest.contains(['?', '#', '@'])
+    !rest.is_empty()
+        && !rest.starts_with('/')
+        && rest.bytes().all(|b| b.is_ascii_graphic())
+        && !rest.contains(['?', '#', '@'])
 }
 
 #[cfg(test)]
@@ -83,8 +90,9 @@ mod tests {
     #[test]
     fn three_lines_are_a_provider_and_the_way_back_is_ours() {
         assert_eq!(ask("# issuer = \"x\"\n"), (None, vec![]));
-        let (settings, errors) =
-            ask("issuer = \"https://accounts.google.com\"\nclient_id = \"c\"\nclient_secret = \"very secret\"\n");
+        let (settings, errors) = ask(
+            "issuer = \"https://accounts.google.com\"\nclient_id = \"c\"\nclient_secret = \"very secret\"\n",
+        );
         let settings = settings.unwrap();
         assert!(errors.is_empty(), "{errors:?}");
         assert_eq!(settings.redirect_uri, "https://desk.example/api/login/oidc/back");
@@ -99,7 +107,10 @@ mod tests {
             ("issuer = \"https://id.example?x=1\"\n", "oidc.toml:1: `issuer` is"),
             ("client_id = \"x\"\n", "lacks `issuer`"),
             ("issuer = \"https://id.example\"\n", "lacks `client_id`"),
-            ("issuer = \"https://id.example\"\nclient_id = \"c\"\nclient_secret = \"\"\n", "lacks `client_secret`"),
+            (
+                "issuer = \"https://id.example\"\nclient_id = \"c\"\nclient_secret = \"\"\n",
+                "lacks `client_secret`",
+            ),
             ("scopes = [\"email\"]\n", "oidc.toml:1: `scopes` must have"),
             ("isuer = \"x\"\n", "did you mean `issuer`?"),
         ] {

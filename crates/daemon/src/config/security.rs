@@ -1,6 +1,7 @@
 //! `security.toml`: what happens when somebody logs in twice, how long a login lives, what strangers run into.
 
 use super::Security;
+use super::passwords;
 use super::read::{Section, Source};
 use std::time::Duration;
 use terms::{Role, TakeoverPolicy};
@@ -45,6 +46,7 @@ pub(super) fn read(source: &Source) -> Security {
             number("logins_per_minute", 100_000, security.logins_per_minute as usize) as u32;
         s.finish();
     }
+    security.policies = passwords::read(&mut top);
     top.finish();
     security
 }

@@ -97,7 +97,8 @@ pub(crate) const DIRECTORY_PRESENT: &str = "SELECT a.id, a.login_name, l.id
 pub(crate) const AGENT_FROM_DIRECTORY: &str = "UPDATE agents
     SET role = coalesce(?1, role), typology = coalesce(?2, typology)
     WHERE id = ?3 AND (role IS NOT coalesce(?1, role) OR typology IS NOT coalesce(?2, typology))";
-pub(crate) const IDENTITY_OF_SUBJECT: &str = "SELECT i.agent FROM identities i JOIN agents a ON a.id = i.agent
+pub(crate) const IDENTITY_OF_SUBJECT: &str =
+    "SELECT i.agent FROM identities i JOIN agents a ON a.id = i.agent
     WHERE i.issuer = ? AND i.subject = ? AND a.way = 'oidc' AND a.email_key = i.email_key";
 pub(crate) const AGENT_OF_IDENTITY: &str = "SELECT a.id, coalesce(i.email_key = a.email_key, 0)
     FROM agents a LEFT JOIN identities i ON i.agent = a.id WHERE a.way = 'oidc' AND a.email_key = ?";

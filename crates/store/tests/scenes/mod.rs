@@ -1,6 +1,7 @@
 //! The scenes of the contract, generic over the store.
 
 mod accounts;
+mod attempts;
 mod audit;
 mod claims;
 mod factors;
@@ -9,6 +10,7 @@ mod rows;
 mod vouched;
 
 pub use accounts::*;
+pub use attempts::*;
 pub use audit::*;
 pub use claims::*;
 pub use factors::*;

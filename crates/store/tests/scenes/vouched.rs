@@ -21,12 +21,25 @@ pub async fn an_identity_is_bound_once_by_address_and_afterwards_by_subject<S: S
         of_way("cay", "2003", "cay@example.com", Way::Local),
     ];
     let ids = kit.store.add_agents(people).await.unwrap();
-    let says = async |subject: &str, email: &str| kit.store.identify(identity(subject, email), NOW).await.unwrap();
+    let says =
+        async |subject: &str, email: &str| kit.store.identify(identity(subject, email), NOW).await.unwrap();
     assert_eq!(says("g-1", "nobody@example.com").await, Identified::Unknown);
-    assert_eq!(says("g-1", "cay@example.com").await, Identified::Unknown, "a local account is never reached so");
+    assert_eq!(
+        says("g-1", "cay@example.com").await,
+        Identified::Unknown,
+        "a local account is never reached so"
+    );
     assert_eq!(says("g-1", "ann@EXAMPLE.com").await, Identified::Agent(ids[0]));
-    assert_eq!(says("g-1", "bob@example.com").await, Identified::Agent(ids[0]), "the subject speaks, not the address");
-    assert_eq!(says("g-2", "ann@example.com").await, Identified::AnotherIdentity, "an address given to somebody else");
+    assert_eq!(
+        says("g-1", "bob@example.com").await,
+        Identified::Agent(ids[0]),
+        "the subject speaks, not the address"
+    );
+    assert_eq!(
+        says("g-2", "ann@example.com").await,
+        Identified::AnotherIdentity,
+        "an address given to somebody else"
+    );
     assert_eq!(says("g-2", "bob@example.com").await, Identified::Agent(ids[1]));
     let elsewhere = Identity { issuer: "https://other.example".into(), ..identity("g-1", "ann@example.com") };
     assert_eq!(kit.store.identify(elsewhere, NOW).await.unwrap(), Identified::AnotherIdentity);
