@@ -1,5 +1,6 @@
 //! Edge: the shipped program on real sockets, against clients that are odd, hostile or cut off.
 
+mod administration;
 mod client;
 mod durable;
 mod fraud;

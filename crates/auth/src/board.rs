@@ -2,6 +2,7 @@
 //! notices keep it true; whatever changes on it becomes a numbered frame for the pages that look.
 
 use crate::PhoneNow;
+use crate::overview::{PhoneName, Seated};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -96,6 +97,37 @@ impl Board {
 
     pub(crate) fn phone_state(&self, id: DeviceId) -> PhoneState {
         self.phones.get(&id).map_or(PhoneState::NeverRegistered, |(state, _)| *state)
+    }
+
+    pub(crate) fn phone_since(&self, id: DeviceId) -> Option<WallTime> {
+        self.phones.get(&id).map(|(_, since)| *since)
+    }
+
+    /// All phones by name, disabled ones too.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        self.order.iter().copied()
+    }
+
+    /// The phone of this name, disabled or not.
+    pub(crate) fn named(&self, name: &str) -> Option<DeviceId> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(crate) fn seated(&self) -> Vec<Seated> {
+        self.logins.values().map(|login| self.seat_of(login)).collect()
+    }
+
+    pub(crate) fn seated_login(&self, login: LoginId) -> Option<Seated> {
+        self.logins.get(&login).map(|login| self.seat_of(login))
+    }
+
+    fn seat_of(&self, login: &Login) -> Seated {
+        Seated {
+            agent: self.agents.get(&login.agent).cloned(),
+            phone: login.place.device().and_then(|id| self.devices.get(&id)).map(PhoneName::from),
+            activity: self.activity.get(&login.id).map_or(Activity::Idle, |(activity, ..)| *activity),
+            login: login.clone(),
+        }
     }
 
     pub(crate) fn login_of(&self, agent: AgentId) -> Option<&Login> {

@@ -69,7 +69,8 @@ pub(crate) async fn account_of<S: Store, C: Core>(
     account.filter(|account| account.agent.enabled).ok_or_else(|| Reason::LoginExpired.into())
 }
 
-pub(crate) fn agent_json(account: &Account) -> Value {
+/// Who somebody is, as every answer about oneself says it.
+pub fn agent_json(account: &Account) -> Value {
     let agent = &account.agent;
     json!({
         "name": agent.login_name,

@@ -15,6 +15,7 @@ mod lockout;
 mod login;
 pub mod mail;
 mod notices;
+mod overview;
 pub mod password;
 mod refusal;
 mod request;
@@ -26,8 +27,10 @@ pub mod ways;
 
 pub use factor::FactorSettings;
 pub use limits::AttemptLimits;
-pub use refusal::Reason;
-pub use request::Network;
+pub use desk::agent_json;
+pub use overview::{PhoneName, PhoneSeat, Seated};
+pub use refusal::{Reason, Refusal};
+pub use request::{Network, random_token};
 pub use sip::{IceServers, SipSettings};
 pub use standing::Standing;
 pub use state::{Auth, Settings};
@@ -38,7 +41,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
 use hotdesk::lockout::Limit;
 use http::{HeaderValue, header};
-use refusal::Refusal;
 use std::time::Duration;
 use store::Store;
 use terms::{Activity, AgentId, Audience, DeviceId, LoginId, Notice, PhoneState, TakeoverPolicy, WallTime};
@@ -103,7 +105,7 @@ pub struct PhoneNow {
 pub fn router<S: Store, C: Core>(auth: Auth<S, C>) -> axum::Router {
     tokio::spawn(follow::run(auth.clone()));
     tokio::spawn(ways::watch::run(auth.clone()));
-    axum::Router::new()
+    let routes = axum::Router::new()
         .route("/api/site", get(desk::site::<S, C>))
         .route("/api/login", post(login::credentials::<S, C>).delete(login::out::<S, C>))
         .route("/api/login/oidc", get(ways::enter::go::<S, C>))
@@ -131,11 +133,18 @@ pub fn router<S: Store, C: Core>(auth: Auth<S, C>) -> axum::Router {
         .route("/api/events", get(events::stream::<S, C>))
         .route("/api", any(not_found))
         .route("/api/{*rest}", any(not_found))
+        .with_state(auth.clone());
+    guarded(routes, auth)
+}
+
+/// What holds for every answer under `/api`: whatever changes something comes from our own pages, no body is larger than a
+/// login needs, an unknown method is refused in our words, and no cache keeps anything.
+pub fn guarded<S: Store, C: Core>(routes: axum::Router, auth: Auth<S, C>) -> axum::Router {
+    routes
         .method_not_allowed_fallback(async || Refusal::from(Reason::MethodNotAllowed))
-        .layer(from_fn_with_state(auth.clone(), same_origin::<S, C>))
+        .layer(from_fn_with_state(auth, same_origin::<S, C>))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn(answers_are_nobody_elses))
-        .with_state(auth)
 }
 
 async fn not_found() -> Refusal {

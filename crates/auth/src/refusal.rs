@@ -104,6 +104,22 @@ reasons! {
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The request is too large.";
     NotFound = "not_found", NOT_FOUND, "There is nothing at this address.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This address does not take such a request.";
+    /// The role has no such right.
+    RightMissing = "right_missing", FORBIDDEN, "Your role does not allow this.";
+    /// Nobody decides about an account that may do more than their own.
+    RightsExceeded = "rights_exceeded", FORBIDDEN,
+        "This account may do more than yours. Only somebody with the same rights can change it.";
+    OwnAccount = "own_account", CONFLICT, "You cannot do this to your own account.";
+    AgentUnknown = "agent_unknown", NOT_FOUND, "There is no such agent.";
+    LoginUnknown = "login_unknown", NOT_FOUND, "There is no such login, or it has ended already.";
+    PhoneFree = "phone_free", CONFLICT, "Nobody is logged in at this phone.";
+    SiteUnknown = "site_unknown", NOT_FOUND, "There is no phone at such a site.";
+    /// Somebody sat down who was not in what was shown.
+    ChangedSince = "changed_since", CONFLICT, "Somebody has logged in since this was shown. Please look again.";
+    ConfirmExpired = "confirm_expired", GONE, "This confirmation was used already or is too old. Please look again.";
+    EmailTaken = "email_taken", CONFLICT, "Another account has this mail address.";
+    /// A directory or provider keeps it.
+    NotLocal = "not_local", CONFLICT, "The password of this account is not kept here.";
     Busy = "busy", SERVICE_UNAVAILABLE, "The service is busy. Please try again in a moment.";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE,
         "The service cannot save anything at the moment. Please tell an administrator.";
@@ -114,7 +130,7 @@ const BUSY_RETRY_S: u64 = 2;
 
 /// A refusal on its way out, with whatever else the reason carries.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     reason: Reason,
     sentence: &'static str,
     retry_after_s: Option<u64>,
@@ -123,25 +139,27 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     /// Says it in the words of the thing that happened instead of the reason's own.
-    pub(crate) fn saying(mut self, sentence: &'static str) -> Refusal {
+    pub fn saying(mut self, sentence: &'static str) -> Refusal {
         self.sentence = sentence;
         self
     }
 
-    pub(crate) fn with(mut self, field: &str, value: impl Serialize) -> Refusal {
+    /// Carries one field more.
+    pub fn with(mut self, field: &str, value: impl Serialize) -> Refusal {
         self.more.insert(field.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
         self
     }
 
-    pub(crate) fn retry_after(self, seconds: u64) -> Refusal {
+    /// When it is worth another try.
+    pub fn retry_after(self, seconds: u64) -> Refusal {
         Refusal { retry_after_s: Some(seconds), ..self }.with("retry_after_s", seconds)
     }
 
-    pub(crate) fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         self.reason.status()
     }
 
-    pub(crate) fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         self.reason.word()
     }
 }

@@ -91,7 +91,7 @@ fn is_own(origin: &HeaderValue, uri: &Uri, headers: &HeaderMap, origins: &[Strin
 }
 
 /// A new 256-bit random word for a cookie or against CSRF; `None` when the system has no randomness to give.
-pub(crate) fn random_token() -> Option<Secret> {
+pub fn random_token() -> Option<Secret> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).ok()?;
     Some(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))

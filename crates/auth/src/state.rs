@@ -180,7 +180,7 @@ impl<S: Store, C: Core> Auth<S, C> {
 }
 
 impl<S: Store, C: Core> Inner<S, C> {
-    pub(crate) fn now(&self) -> WallTime {
+    pub fn now(&self) -> WallTime {
         (self.settings.clock)()
     }
 
@@ -205,7 +205,7 @@ impl<S: Store, C: Core> Inner<S, C> {
     }
 
     /// Brings the board up to what the store has now. Cheap when nothing changed.
-    pub(crate) async fn refresh(&self) -> Result<(), terms::StoreError> {
+    pub async fn refresh(&self) -> Result<(), terms::StoreError> {
         let turn = self.refreshing.lock().await;
         let seq = self.board().changes_seq;
         let changes = self.store.changes_since(seq).await?;
@@ -219,7 +219,7 @@ impl<S: Store, C: Core> Inner<S, C> {
         Ok(())
     }
 
-    pub(crate) async fn audit(&self, who: &str, from: impl ToString, what: &str, outcome: &str) {
+    pub async fn audit(&self, who: &str, from: impl ToString, what: &str, outcome: &str) {
         let (who, from) = (Pii::new(who), from.to_string());
         tracing::info!(%who, from, what, outcome, "auth");
         if let Err(error) = self.store.audit(self.now(), &who, &from, what, outcome).await {
@@ -229,7 +229,7 @@ impl<S: Store, C: Core> Inner<S, C> {
 
     /// The session of the cookie, or why there is none: `unknown` is said of a cookie that is none of ours any more; a login
     /// that was ended says so itself.
-    pub(crate) async fn session(&self, headers: &HeaderMap, unknown: Reason) -> Result<WebSession, Refusal> {
+    pub async fn session(&self, headers: &HeaderMap, unknown: Reason) -> Result<WebSession, Refusal> {
         let session = self.session_any(headers, unknown).await?;
         in_at(&session, Stage::In)?;
         Ok(session)
@@ -259,7 +259,7 @@ impl<S: Store, C: Core> Inner<S, C> {
     }
 
     /// As `session`, for requests that change something: the page must know the session's CSRF word.
-    pub(crate) async fn session_to_change(
+    pub async fn session_to_change(
         &self,
         headers: &HeaderMap,
         unknown: Reason,
@@ -312,7 +312,7 @@ impl<S: Store, C: Core> Inner<S, C> {
         }
     }
 
-    pub(crate) fn client(&self, parts: &Parts) -> IpAddr {
+    pub fn client(&self, parts: &Parts) -> IpAddr {
         request::client(parts, self.proxies())
     }
 }

@@ -7,7 +7,7 @@ use gateway::Command;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use terms::{DirectoryChange, TakeoverPolicy, Trunk, TrunkId};
+use terms::{DirectoryChange, Rights, TakeoverPolicy, Trunk, TrunkId};
 use tokio::sync::{Mutex, watch};
 
 /// Reads the folder again when asked. Cheap to clone; one reload at a time.
@@ -19,6 +19,7 @@ pub struct Reloader {
     mailer: auth::mail::Mailer,
     ways: auth::ways::Ways,
     policies: watch::Sender<auth::Policies>,
+    rights: watch::Sender<Rights>,
 }
 
 /// What the files say now, for whoever has to look: the receivers always hold what is in force.
@@ -26,6 +27,8 @@ pub struct Reloader {
 pub struct InForce {
     pub takeover: watch::Receiver<TakeoverPolicy>,
     pub policies: watch::Receiver<auth::Policies>,
+    /// What roles may do.
+    pub rights: watch::Receiver<Rights>,
 }
 
 /// What the service runs with now.
@@ -67,10 +70,15 @@ impl Reloader {
     ) -> (Reloader, InForce) {
         let takeover = watch::Sender::new(config.security.takeover);
         let policies = watch::Sender::new(config.security.policies);
-        let now = InForce { takeover: takeover.subscribe(), policies: policies.subscribe() };
+        let rights = watch::Sender::new(config.security.rights.clone());
+        let now = InForce {
+            takeover: takeover.subscribe(),
+            policies: policies.subscribe(),
+            rights: rights.subscribe(),
+        };
         let trunk_last = config.trunks.iter().map(|trunk| trunk.id).max().unwrap_or(TrunkId(0));
         let running = Arc::new(Mutex::new(Running { config, trunk_last }));
-        (Reloader { running, core, takeover, policies, mailer, ways }, now)
+        (Reloader { running, core, takeover, policies, rights, mailer, ways }, now)
     }
 
     /// Reads, checks, applies. When it returns, the next call is routed by the new plan.
@@ -102,6 +110,7 @@ impl Reloader {
         self.mailer.change(new.mail.clone());
         self.ways.set(new.directory.clone(), new.oidc.clone());
         self.policies.send_replace(new.security.policies);
+        self.rights.send_replace(new.security.rights.clone());
         // Posts are taken in order; this question is answered after all of them.
         let _ = self.core.query(|_, _| ()).await;
 
@@ -114,6 +123,7 @@ impl Reloader {
         old.security.takeover = new.security.takeover;
         old.security.policies = new.security.policies;
         old.security.digest_no_md5 = new.security.digest_no_md5;
+        old.security.rights = new.security.rights;
         Ok(done)
     }
 
@@ -190,12 +200,14 @@ fn differences(old: &Config, new: &Config, put: &[Trunk], gone: &[Trunk]) -> Rel
     changed(old.security.policies.passwords != new.security.policies.passwords, "[passwords]");
     changed(old.security.policies.lockout != new.security.policies.lockout, "[lockout]");
     changed(old.security.digest_no_md5 != new.security.digest_no_md5, "digest_no_md5");
+    changed(old.security.rights != new.security.rights, "roles");
 
     // What is left when everything above is made equal needs sockets, tables or threads of another size.
     let mut rest = new.clone();
     rest.security.takeover = old.security.takeover;
     rest.security.policies = old.security.policies;
     rest.security.digest_no_md5 = old.security.digest_no_md5;
+    rest.security.rights = old.security.rights.clone();
     if rest.security != old.security {
         done.waits.push("[session], [factors] and [limits] of security.toml");
     }

@@ -1,14 +1,14 @@
-//! `hotseat agents`: add, list, remove, enable, disable, give a password, import.
+//! `hotseat agents`: add, list, remove, enable, disable, give a role, an address or a password, import.
 
 use crate::cli::{AddAgent, Agents, Place};
-use crate::{chance, out, place};
+use crate::{audit, chance, out, place};
 use anyhow::{Context, bail};
 use daemon::core::wall_now;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
-use store::{Accounts, Attempts, Factors, NewAgent, Sqlite, Store, Way};
-use terms::{Agent, Role, Secret, Typology};
+use store::{Account, Accounts, Attempts, Factors, NewAgent, Sqlite, Store, Way};
+use terms::{Agent, EmailAddress, Role, Secret, Typology};
 
 pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> {
     let data = place::find(place)?.data_dir;
@@ -20,6 +20,8 @@ pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> 
         Agents::Enable { login_name } => enable(&store, &data, json, &login_name, true).await,
         Agents::Disable { login_name } => enable(&store, &data, json, &login_name, false).await,
         Agents::Unlock { login_name } => unlock(&store, json, &login_name).await,
+        Agents::Role { login_name, role: new } => role(&store, json, &login_name, new.into()).await,
+        Agents::Email { login_name, email: new } => email(&store, json, &login_name, new).await,
         Agents::Password { login_name, password_stdin } => {
             password(&store, json, &login_name, password_stdin).await
         }
@@ -49,11 +51,13 @@ async fn add(store: &Sqlite, data: &Path, json: bool, a: AddAgent) -> anyhow::Re
         dids: a.did,
         outbound_number: a.outbound_number,
         password_hash: Some(hash(password).await?),
-        role: Role::Agent,
-        email: None,
+        role: a.role.into(),
+        email: a.email,
         way: Way::Local,
     };
+    let role = agent.role;
     let ids = store.add_agents(vec![agent]).await?;
+    audit::note(store, "agent_added", &a.login_name, Some(serde_json::json!({ "role": role }))).await?;
     place::tell_service(data);
     let id = ids.first().context("the store gave no id")?.0;
     let added = Added {
@@ -96,9 +100,33 @@ async fn find(store: &Sqlite, login_name: &str) -> anyhow::Result<Agent> {
     }
 }
 
+/// An agent as `list` prints it.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    agent: Agent,
+    role: Role,
+    email: Option<String>,
+    way: Way,
+    must_change: bool,
+    /// Whether a block holds now, and until when; `null` with a block: until somebody unlocks it.
+    blocked: bool,
+    blocked_until: Option<String>,
+}
+
 async fn list(store: &Sqlite, json: bool) -> anyhow::Result<()> {
-    let agents = store.agents().await?;
-    out::list(json, &agents, &["LOGIN", "NAME", "EXTENSION", "TYPOLOGY", "DIDS", "ENABLED"], |a| {
+    let now = wall_now();
+    let show = |a: Account| {
+        let blocked = a.blocked.filter(|blocked| blocked.holds(now));
+        let blocked_until = blocked.and_then(|blocked| blocked.until).map(|until| until.to_string());
+        let (role, email, way, must_change) = (a.role, a.email, a.way, a.must_change);
+        Shown { agent: a.agent, role, email, way, must_change, blocked: blocked.is_some(), blocked_until }
+    };
+    let agents: Vec<Shown> = store.accounts().await?.into_iter().map(show).collect();
+    let columns =
+        ["LOGIN", "NAME", "EXTENSION", "TYPOLOGY", "DIDS", "ENABLED", "ROLE", "EMAIL", "BLOCKED"];
+    out::list(json, &agents, &columns, |shown| {
+        let a = &shown.agent;
         vec![
             a.login_name.clone(),
             a.display_name.clone(),
@@ -106,7 +134,41 @@ async fn list(store: &Sqlite, json: bool) -> anyhow::Result<()> {
             word(a.typology).into(),
             a.dids.join(" "),
             if a.enabled { "yes" } else { "no" }.into(),
+            shown.role.word().into(),
+            shown.email.clone().unwrap_or_default(),
+            match (&shown.blocked_until, shown.blocked) {
+                (Some(until), _) => format!("until {until}"),
+                (None, true) => "until unlocked".into(),
+                (None, false) => "no".into(),
+            },
         ]
+    });
+    Ok(())
+}
+
+async fn role(store: &Sqlite, json: bool, login_name: &str, role: Role) -> anyhow::Result<()> {
+    let agent = find(store, login_name).await?;
+    store.set_role(agent.id, role).await?;
+    // Whoever may do more shows who they are once more.
+    store.drop_pending_sessions(agent.id).await?;
+    audit::note(store, "role_changed", &agent.login_name, Some(serde_json::json!({ "role": role }))).await?;
+    let value = serde_json::json!({ "login_name": agent.login_name, "role": role });
+    out::one(json, &value, || format!("{} has the role {} now.", agent.login_name, role.word()));
+    Ok(())
+}
+
+async fn email(store: &Sqlite, json: bool, login_name: &str, email: Option<String>) -> anyhow::Result<()> {
+    let agent = find(store, login_name).await?;
+    if let Some(email) = &email {
+        email.parse::<EmailAddress>()?;
+    }
+    store.set_email(agent.id, email.clone()).await?;
+    let detail = serde_json::json!({ "email": email });
+    audit::note(store, "email_changed", &agent.login_name, Some(detail)).await?;
+    let value = serde_json::json!({ "login_name": agent.login_name, "email": email });
+    out::one(json, &value, || match &email {
+        Some(email) => format!("Mails for {} go to {email}.", agent.login_name),
+        None => format!("{} has no mail address any more.", agent.login_name),
     });
     Ok(())
 }
@@ -128,6 +190,8 @@ async fn enable(
 ) -> anyhow::Result<()> {
     let agent = find(store, login_name).await?;
     let ended = store.enable_agent(agent.id, enabled, wall_now()).await?;
+    let what = if enabled { "agent_enabled" } else { "agent_disabled" };
+    audit::note(store, what, &agent.login_name, None).await?;
     place::tell_service(data);
     let value =
         serde_json::json!({ "login_name": login_name, "enabled": enabled, "login_ended": ended.is_some() });
@@ -156,6 +220,7 @@ async fn unlock(store: &Sqlite, json: bool, login_name: &str) -> anyhow::Result<
 async fn remove(store: &Sqlite, data: &Path, json: bool, login_name: &str) -> anyhow::Result<()> {
     let agent = find(store, login_name).await?;
     let ended = store.remove_agent(agent.id, wall_now()).await?;
+    audit::note(store, "agent_removed", &agent.login_name, None).await?;
     place::tell_service(data);
     let value = serde_json::json!({ "removed": login_name, "login_ended": ended.is_some() });
     out::one(json, &value, || match ended {
@@ -185,6 +250,7 @@ async fn password(store: &Sqlite, json: bool, login_name: &str, from_stdin: bool
     let (password, shown) = password_or_random(from_stdin)?;
     // Handed out, not chosen: where passwords follow rules, the next login asks for another one.
     store.put_password(agent.id, hash(password).await?, None, false).await?;
+    audit::note(store, "password_set", &agent.login_name, None).await?;
     let value = serde_json::json!({ "login_name": login_name, "password": shown });
     out::one(json, &value, || match &shown {
         Some(password) => format!("New password of {login_name}, shown only now: {password}"),

@@ -11,14 +11,9 @@ pub fn secret() -> anyhow::Result<Secret> {
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// A password a person can type from paper: four groups of four, 80 bits, without letters that look like others.
+/// A password a person can type from paper.
 pub fn password() -> anyhow::Result<Secret> {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0u8; 16];
-    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
-    let letters: Vec<char> = bytes.iter().map(|b| LETTERS[usize::from(b % 32)] as char).collect();
-    let groups: Vec<String> = letters.chunks(4).map(|g| g.iter().collect()).collect();
-    Ok(Secret::new(groups.join("-")))
+    admin::made::password().ok_or_else(|| anyhow::anyhow!("the system has no randomness"))
 }
 
 /// The first line of standard input.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use terms::Typology;
+use terms::{Role, Typology};
 
 /// Hotseat, a SIP gateway with hot desking: a phone registers as itself, an agent sits down anywhere, calls follow.
 #[derive(Parser, Debug)]
@@ -54,6 +54,8 @@ pub enum Cmd {
         #[command(subcommand)]
         what: Option<Logins>,
     },
+    /// Who did what to whom, newest first: logins, passwords, everything administrators do.
+    Audit(Audit),
     /// Call records, newest first; a call that is up has no end yet.
     Calls {
         #[arg(long, default_value_t = 50)]
@@ -116,7 +118,7 @@ const READY: &str = "When it listens it prints one line:\n  \
 \"sip_tcp\":\"127.0.0.1:5060\",\"sip_tls\":\"127.0.0.1:5061\",\"sip_wss\":\"wss://127.0.0.1:8443/sip\",\"sip_ws\":null,\"data\":\"…\",\"pid\":1234}\n\
     SIGTERM drains: no new calls, running ones may end within drain_s; a second signal ends them at once.";
 
-const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, mail.toml, directory.toml, oidc.toml, and takeover, digest_no_md5, [passwords] and [lockout] of security.toml. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
+const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, mail.toml, directory.toml, oidc.toml, and takeover, digest_no_md5, [passwords], [lockout] and [roles] of security.toml. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
 
 const LICENCE: &str = "A licence is a signed text that anybody can read. It is told, never enforced: no call and no login depends on it. \
 Installed it is the file `licence` in the data folder; a running service looks there every few seconds.";
@@ -126,6 +128,31 @@ trunk N+3, SIP over TLS N+4, simulated phones from N+10, media from N+100.\n\
     Data: .hotseat-dev, or .hotseat-dev-N with --base-port N, unless --data says otherwise; logins and passwords of the \
 world are in its file logins.txt.\n\
     When it listens it prints one line of JSON like `hotseat serve`.";
+
+#[derive(Args, Debug)]
+pub struct Audit {
+    /// Done by or done to this login name.
+    #[arg(long, value_name = "LOGIN")]
+    pub who: Option<String>,
+    /// What was done: login, sit_down, logout, login_ended, phone_freed, site_logout, role_changed …
+    #[arg(long, value_name = "WORD")]
+    pub what: Option<String>,
+    /// What came of it: done, wrong_credentials, too_many_attempts, right_missing …
+    #[arg(long, value_name = "WORD")]
+    pub outcome: Option<String>,
+    /// Not before this day (2026-11-24, UTC) or moment (RFC 3339).
+    #[arg(long, value_name = "MOMENT")]
+    pub from: Option<String>,
+    /// Before this day or moment.
+    #[arg(long, value_name = "MOMENT")]
+    pub to: Option<String>,
+    /// Lines at most: 100, or all with --csv.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+    /// CSV for a spreadsheet; cells that would be taken for formulas begin with an apostrophe.
+    #[arg(long)]
+    pub csv: bool,
+}
 
 #[derive(Args, Debug)]
 pub struct Serve {
@@ -164,6 +191,25 @@ impl From<TypologyArg> for Typology {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RoleArg {
+    Agent,
+    Supervisor,
+    Engineer,
+    Administrator,
+}
+
+impl From<RoleArg> for Role {
+    fn from(arg: RoleArg) -> Role {
+        match arg {
+            RoleArg::Agent => Role::Agent,
+            RoleArg::Supervisor => Role::Supervisor,
+            RoleArg::Engineer => Role::Engineer,
+            RoleArg::Administrator => Role::Administrator,
+        }
+    }
+}
+
 #[derive(Subcommand, Debug)]
 pub enum Agents {
     /// Add one agent. Without --password-stdin a random password is made and printed, once.
@@ -189,6 +235,19 @@ pub enum Agents {
     Unlock {
         #[arg(value_name = "LOGIN")]
         login_name: String,
+    },
+    /// Give a role; what it may do, security.toml says.
+    Role {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+        role: RoleArg,
+    },
+    /// Set the mail address; without one, take it away.
+    Email {
+        #[arg(value_name = "LOGIN")]
+        login_name: String,
+        #[arg(value_name = "ADDRESS")]
+        email: Option<String>,
     },
     /// Set a new password. Without --password-stdin a random one is made and printed, once.
     #[command(
@@ -228,6 +287,12 @@ pub struct AddAgent {
     /// How the agent works.
     #[arg(long)]
     pub typology: TypologyArg,
+    /// What they may do beside taking calls.
+    #[arg(long, default_value = "agent")]
+    pub role: RoleArg,
+    /// Where mail reaches them: links for a forgotten password go there.
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
     /// Read the password from the first line of standard input.
     #[arg(long)]
     pub password_stdin: bool,
@@ -397,6 +462,10 @@ mod tests {
             "hotseat licence install licence.txt --config sip-config",
             "hotseat licence sign --customer X --until 2027-12-31 --contact sales@example.com",
             "hotseat agents disable ann",
+            "hotseat agents role ann supervisor",
+            "hotseat agents email ann ann@example.com",
+            "hotseat agents add boss --extension 2002 --typology external --role administrator --email b@example.com",
+            "hotseat audit --who ann --from 2026-11-24 --csv",
             "hotseat phones enable desk-17",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));

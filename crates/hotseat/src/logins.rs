@@ -1,7 +1,7 @@
 //! `hotseat logins` and `hotseat calls`: who sits where, and what remained of the calls.
 
 use crate::cli::{Logins, Place};
-use crate::{out, place};
+use crate::{audit, out, place};
 use anyhow::bail;
 use daemon::core::wall_now;
 use serde::Serialize;
@@ -73,6 +73,7 @@ async fn end(store: &Sqlite, data: &Path, json: bool, login_name: &str) -> anyho
     let why = LoginEndReason::ReleasedByAdministrator;
     let ended = store.end_login(login.id, why, wall_now(), "command line").await?.is_some();
     place::tell_service(data);
+    audit::note(store, "login_ended", &account.agent.login_name, None).await?;
     out::one(json, &serde_json::json!({ "login_name": login_name, "ended": ended }), || {
         format!("The login of {login_name} ended.")
     });

@@ -1,6 +1,7 @@
 //! The binary: reads the command line and hands over to the command.
 
 mod agents;
+mod audit;
 mod chance;
 mod cli;
 mod dev;
@@ -58,6 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Cmd::Agents(what) => runtime()?.block_on(agents::run(&place, json, what))?,
         Cmd::Phones { what } => runtime()?.block_on(phones::run(&place, json, what))?,
         Cmd::Logins { what } => runtime()?.block_on(logins::run(&place, json, what))?,
+        Cmd::Audit(args) => runtime()?.block_on(audit::run(&place, json, args))?,
         Cmd::Calls { limit } => runtime()?.block_on(logins::calls(&place, json, limit))?,
         Cmd::Way { login_name, way, email } => {
             runtime()?.block_on(ways::way(&place, json, &login_name, way, email))?;

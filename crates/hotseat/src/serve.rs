@@ -56,13 +56,15 @@ pub async fn start(
                 ways: desk.ways.clone(),
                 ..settings
             };
+            let rights = desk.in_force.rights.clone();
             let auth = auth::Auth::new(rows, Arc::new(desk), settings);
             let asked = auth.clone();
             let admit = move |parts: http::request::Parts| {
                 let auth = asked.clone();
                 async move { auth.admit(&parts).await }
             };
-            Web { api: auth::router(auth), admit: Arc::new(move |parts| Box::pin(admit(parts))) }
+            let api = auth::router(auth.clone()).merge(admin::router(auth, rights));
+            Web { api, admit: Arc::new(move |parts| Box::pin(admit(parts))) }
         },
         move |core: CoreHandle| -> std::io::Result<MediaDoor> {
             let tell = core.clone();

@@ -6,6 +6,7 @@ mod audit;
 mod factors;
 mod input;
 mod memory;
+mod people;
 mod resets;
 mod seal;
 mod sqlite;
@@ -20,6 +21,7 @@ pub use factors::{
 };
 pub use hotdesk::claim::{Claim, Decision};
 pub use memory::Memory;
+pub use people::{Listed, People};
 pub use resets::{NewReset, RESETS_PER_HOUR, Reset, Resets, UsedReset};
 pub use seal::{KeyError, SealingKey};
 pub use sqlite::Sqlite;
@@ -133,7 +135,9 @@ pub struct Changes {
 }
 
 /// The verbs. `Sqlite` and `Memory` implement them, PostgreSQL will; all are `Send` so that any task may call.
-pub trait Store: Accounts + Attempts + AuditLog + Factors + Resets + Vouched + Send + Sync + 'static {
+pub trait Store:
+    Accounts + Attempts + AuditLog + Factors + People + Resets + Vouched + Send + Sync + 'static
+{
     /// Several writes in one commit (group commit); each gets its own outcome, in order.
     fn write(&self, batch: Vec<StoreWrite>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;
 

@@ -27,7 +27,7 @@ pub(crate) struct Tables {
     pub(crate) agents: BTreeMap<AgentId, Person>,
     pub(crate) identities: BTreeMap<AgentId, crate::vouched::Bond>,
     devices: BTreeMap<DeviceId, Device>,
-    logins: BTreeMap<LoginId, Login>,
+    pub(crate) logins: BTreeMap<LoginId, Login>,
     sessions: BTreeMap<[u8; 32], Session>,
     bindings: BTreeMap<BindingKey, Binding>,
     records: BTreeMap<CallId, CallRecord>,

@@ -18,7 +18,7 @@ pub enum Typology {
 }
 
 /// What a person may do beside taking calls. Which rights that means is configured.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     #[default]
@@ -28,6 +28,18 @@ pub enum Role {
     /// Looks after phones.
     Engineer,
     Administrator,
+}
+
+impl Role {
+    /// As in rows, the configuration and the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Agent => "agent",
+            Role::Supervisor => "supervisor",
+            Role::Engineer => "engineer",
+            Role::Administrator => "administrator",
+        }
+    }
 }
 
 /// A person with a login name and an extension. The password lives with `auth`, not here.

@@ -17,6 +17,7 @@ mod media;
 mod notice;
 mod pii;
 mod record;
+mod right;
 mod store;
 mod time;
 
@@ -34,5 +35,6 @@ pub use media::{Leg, LegFigures, MediaCommand, MediaEvent, MediaFailure, PortKin
 pub use notice::{Activity, Audience, Notice, PhoneState};
 pub use pii::{Pii, Secret};
 pub use record::{CallRecord, Direction};
+pub use right::{Right, Rights};
 pub use store::{StoreError, StoreWrite};
 pub use time::{Instant, Now, WallTime};

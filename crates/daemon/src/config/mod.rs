@@ -8,6 +8,7 @@ mod mail;
 mod oidc;
 mod passwords;
 mod read;
+mod roles;
 mod security;
 mod trunks;
 
@@ -19,7 +20,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use terms::{CodecName, Codecs, Role, Secret, Srtp, TakeoverPolicy, Trunk};
+use terms::{CodecName, Codecs, Rights, Role, Secret, Srtp, TakeoverPolicy, Trunk};
 
 /// Everything a running Hotseat was told.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,6 +140,8 @@ pub struct Security {
     pub factors_required: Vec<Role>,
     /// What passwords must be, how many wrong ones.
     pub policies: auth::Policies,
+    /// Which role may do what.
+    pub rights: Rights,
 }
 
 /// Where the service that runs on this folder keeps its data, whatever else is wrong with the folder.
@@ -299,6 +302,7 @@ impl Default for Security {
             contact: None,
             factors_required: Vec::new(),
             policies: auth::Policies::default(),
+            rights: Rights::default(),
         }
     }
 }

@@ -47,6 +47,9 @@ pub(super) fn read(source: &Source) -> Security {
         s.finish();
     }
     security.policies = passwords::read(&mut top);
+    if let Some(roles) = top.section("roles") {
+        security.rights = super::roles::read(roles);
+    }
     top.finish();
     security
 }

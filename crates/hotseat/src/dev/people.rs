@@ -20,6 +20,7 @@ pub struct DevAgent {
     pub login_name: String,
     pub extension: String,
     pub typology: Typology,
+    pub role: Role,
     pub password: String,
 }
 
@@ -34,17 +35,28 @@ pub struct DevPhone {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Kept {
-    Agent { login: String, extension: String, typology: Typology, password: String },
+    Agent {
+        login: String,
+        extension: String,
+        typology: Typology,
+        /// Worlds of earlier versions had only agents.
+        #[serde(default)]
+        role: Role,
+        password: String,
+    },
     Phone { name: String, secret: String },
 }
 
-const AGENTS: &[(&str, &str, &str, Typology)] = &[
-    ("ann", "Ann Archer", "2001", Typology::External),
-    ("ben", "Ben Baker", "2002", Typology::External),
-    ("cleo", "Cleo Carter", "2003", Typology::Webrtc),
-    ("dan", "Dan Dyer", "2004", Typology::Webrtc),
-    ("eve", "Eve Evans", "2005", Typology::Phonebar),
-    ("fay", "Fay Fisher", "2006", Typology::Phonebar),
+const AGENTS: &[(&str, &str, &str, Typology, Role)] = &[
+    ("ann", "Ann Archer", "2001", Typology::External, Role::Agent),
+    ("ben", "Ben Baker", "2002", Typology::External, Role::Agent),
+    ("cleo", "Cleo Carter", "2003", Typology::Webrtc, Role::Agent),
+    ("dan", "Dan Dyer", "2004", Typology::Webrtc, Role::Agent),
+    ("eve", "Eve Evans", "2005", Typology::Phonebar, Role::Agent),
+    ("fay", "Fay Fisher", "2006", Typology::Phonebar, Role::Agent),
+    ("admin", "Ada Minster", "2090", Typology::External, Role::Administrator),
+    ("super", "Sue Perkins", "2091", Typology::External, Role::Supervisor),
+    ("tech", "Ted Chester", "2092", Typology::External, Role::Engineer),
 ];
 /// Name, label, floor, and whether it registers.
 const PHONES: &[(&str, &str, &str, bool)] = &[
@@ -64,12 +76,13 @@ pub async fn settle(store: &Sqlite, config: &Config) -> anyhow::Result<People> {
     let mut people = People { agents: Vec::new(), phones: Vec::new() };
     let identity = place::identity(config);
     let mut new_agents = Vec::new();
-    for (login, name, extension, typology) in AGENTS {
+    for (login, name, extension, typology, role) in AGENTS {
         let password = chance::password()?;
         people.agents.push(DevAgent {
             login_name: (*login).into(),
             extension: (*extension).into(),
             typology: *typology,
+            role: *role,
             password: password.expose().to_owned(),
         });
         new_agents.push(NewAgent {
@@ -80,8 +93,8 @@ pub async fn settle(store: &Sqlite, config: &Config) -> anyhow::Result<People> {
             dids: vec![format!("+4969{extension}")],
             outbound_number: Some(format!("+4969{extension}")),
             password_hash: Some(agents::hash(password).await?),
-            role: Role::Agent,
-            email: None,
+            role: *role,
+            email: Some(format!("{login}@hotseat.test")),
             way: Way::Local,
         });
     }
@@ -107,6 +120,7 @@ fn write(file: &Path, people: &People) -> anyhow::Result<()> {
             login: a.login_name.clone(),
             extension: a.extension.clone(),
             typology: a.typology,
+            role: a.role,
             password: a.password.clone(),
         };
         writeln!(out, "{}", serde_json::to_string(&kept)?)?;
@@ -125,8 +139,8 @@ fn read(file: &Path) -> anyhow::Result<People> {
             format!("{} cannot be read; remove the data folder to begin anew", file.display())
         })?;
         match kept {
-            Kept::Agent { login, extension, typology, password } => {
-                people.agents.push(DevAgent { login_name: login, extension, typology, password });
+            Kept::Agent { login, extension, typology, role, password } => {
+                people.agents.push(DevAgent { login_name: login, extension, typology, role, password });
             }
             Kept::Phone { name, secret } => {
                 let present = PHONES.iter().any(|(n, _, _, present)| *n == name && *present);
@@ -155,11 +169,11 @@ impl People {
         if let Some(sip) = &ready.sip_wss {
             text.push_str(&format!("           {sip} (for softphones in the browser)\n"));
         }
-        text.push_str("\n  Login    Password              Extension  Typology\n");
+        text.push_str("\n  Login    Password              Extension  Typology  Role\n");
         for a in &self.agents {
-            let typology = agents::word(a.typology);
+            let (typology, role) = (agents::word(a.typology), a.role.word());
             text.push_str(&format!(
-                "  {:<8} {:<21} {:<10} {typology}\n",
+                "  {:<8} {:<21} {:<10} {typology:<9} {role}\n",
                 a.login_name, a.password, a.extension
             ));
         }

@@ -60,6 +60,26 @@ pub(crate) const AGENT_BY_KEY: &str = agents!("WHERE login_key = ?");
 pub(crate) const AGENT_BY_EMAIL: &str = agents!("WHERE email_key = ?");
 pub(crate) const AGENT_BY_ID: &str = agents!("WHERE id = ?");
 pub(crate) const AGENTS_OF: &str = agents!("WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id");
+// With the moment they sat down last: epochs rise with time, so the index has it at once.
+macro_rules! listed {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, login_name, display_name, extension, typology, dids, outbound_number, enabled, password_hash, \
+             last_device, role, email, way, password_at, must_change, blocked_at, blocked_until, blocked_why, \
+             (SELECT l.since FROM logins l WHERE l.agent = agents.id ORDER BY l.epoch DESC LIMIT 1) AS last_login \
+             FROM agents ",
+            $rest
+        )
+    };
+}
+pub(crate) const AGENTS_PAGE: &str = listed!(
+    "WHERE login_key > ?1
+       AND (instr(login_key, ?2) OR instr(lower(display_name), ?3) OR instr(extension, ?3) OR instr(email_key, ?2))
+     ORDER BY login_key LIMIT ?4"
+);
+pub(crate) const AGENTS_BLOCKED: &str = listed!(
+    "WHERE blocked_at IS NOT NULL AND (blocked_until IS NULL OR blocked_until > ?) ORDER BY login_key"
+);
 pub(crate) const AGENTS_TAKEN: &str = "SELECT j.key AS at, 'login_name' AS field, a.login_name AS holder
         FROM json_each(?1) j JOIN agents a ON a.login_key = j.value ->> 'key'
     UNION ALL SELECT j.key, 'extension', a.login_name

@@ -1,0 +1,70 @@
+//! What went on at the door within the last day: who is locked out, and how often something was refused.
+
+use crate::Desk;
+use crate::agents::AgentRow;
+use crate::asker::{May, SeeSecurity};
+use auth::{Core, Refusal};
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use store::Store;
+use terms::{Right, Role};
+use utoipa::ToSchema;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// People who are locked out and named; `blocked_count` counts all.
+const BLOCKED_MAX: usize = 200;
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Security {
+    /// Two hundred at most.
+    blocked: Vec<AgentRow>,
+    blocked_count: usize,
+    /// What the audit log counted within the last day, the most frequent first.
+    counts: Vec<Count>,
+    /// Milliseconds since 1970.
+    since: i64,
+    /// `end` or `refuse`: what a takeover does to a call.
+    #[schema(value_type = String)]
+    takeover: terms::TakeoverPolicy,
+    /// Which role has which rights.
+    #[schema(value_type = Object)]
+    roles: BTreeMap<&'static str, Vec<&'static str>>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Count {
+    what: String,
+    outcome: String,
+    count: u64,
+}
+
+/// `GET /api/admin/security`.
+pub(crate) async fn overview<S: Store, C: Core>(
+    State(desk): State<Desk<S, C>>,
+    _: May<SeeSecurity>,
+) -> Result<Json<Security>, Refusal> {
+    let rights = desk.rights();
+    let words = |role: Role| (role.word(), rights.of(role).into_iter().map(Right::word).collect());
+    let now = desk.auth.now();
+    let since = terms::WallTime(now.0.saturating_sub(i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX)));
+    let store = desk.auth.store();
+    let blocked = store.blocked_accounts(now).await?;
+    let counts = store.audit_counts(since).await?.into_iter();
+    desk.auth.refresh().await?;
+    let blocked_count = blocked.len();
+    let mut rows = Vec::new();
+    for listed in blocked.into_iter().take(BLOCKED_MAX) {
+        rows.push(desk.row(listed).await?);
+    }
+    Ok(Json(Security {
+        blocked_count,
+        blocked: rows,
+        counts: counts.map(|c| Count { what: c.what, outcome: c.outcome, count: c.count }).collect(),
+        since: since.0,
+        takeover: desk.auth.core().takeover_policy(),
+        roles: [Role::Supervisor, Role::Engineer, Role::Administrator].into_iter().map(words).collect(),
+    }))
+}
