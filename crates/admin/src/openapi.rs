@@ -77,6 +77,7 @@ fn components() -> ComponentsBuilder {
         .schema_from::<audit::AuditPage>()
         .schema_from::<audit::AuditRow>()
         .schema_from::<security::Security>()
+        .schema_from::<security::Count>()
 }
 
 fn refusal() -> Schema {
