@@ -64,7 +64,8 @@ impl Floor {
     fn hears_bye(&self) {
         let mut bye = None;
         eventually(Duration::from_secs(3), || {
-            bye = self.phone.receive(Duration::from_millis(200)).map(Reply).filter(|m| m.0.starts_with("BYE "));
+            bye =
+                self.phone.receive(Duration::from_millis(200)).map(Reply).filter(|m| m.0.starts_with("BYE "));
             bye.is_some()
         });
         assert!(bye.is_some(), "no BYE came\n{}", self.hotseat.log());

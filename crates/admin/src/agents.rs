@@ -359,7 +359,9 @@ pub(crate) async fn reset_factors<S: Store, C: Core>(
     desk.note(&boss, "factors_reset", "done", &name, Some(effect.clone())).await;
     let sentence = match removed {
         0 => format!("{display} had no second factor."),
-        _ => format!("{display} has no second factor any more and sets one up anew where the role asks for it."),
+        _ => format!(
+            "{display} has no second factor any more and sets one up anew where the role asks for it."
+        ),
     };
     Ok(Json(Done { sentence, effect }))
 }

@@ -3,9 +3,9 @@
 
 use crate::Desk;
 use auth::{Core, Reason, Refusal};
+use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::Json;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;

@@ -138,9 +138,7 @@ pub(crate) async fn export<S: Store, C: Core>(
 }
 
 /// The next piece. An error breaks the connection off, so that half a file is never taken for a whole one.
-async fn next<S: Store>(
-    mut export: Export<S>,
-) -> Result<Option<(Vec<u8>, Export<S>)>, terms::StoreError> {
+async fn next<S: Store>(mut export: Export<S>) -> Result<Option<(Vec<u8>, Export<S>)>, terms::StoreError> {
     if !export.begun {
         export.begun = true;
         return Ok(Some((lines::heading(), export)));

@@ -158,7 +158,8 @@ mod tests {
         ] {
             assert_eq!(moment(text), ms.map(WallTime), "{text}");
         }
-        let wanted = Wanted { who: Some(" ann "), what: Some(""), from: Some("nonsense"), ..Wanted::default() };
+        let wanted =
+            Wanted { who: Some(" ann "), what: Some(""), from: Some("nonsense"), ..Wanted::default() };
         assert_eq!(filter(&wanted), Err("from"));
         let read = filter(&Wanted { from: None, ..wanted }).unwrap();
         assert_eq!((read.who.as_deref(), read.what), (Some("ann"), None));

@@ -105,8 +105,7 @@ impl<S: Store, C: Core> Desk<S, C> {
         self.auth.core().poke();
         self.auth.poke();
         let row = LoginRow::from(seated);
-        let effect =
-            json!({ "login": row.id, "agent": row.agent, "phone": row.phone, "in_call": in_call });
+        let effect = json!({ "login": row.id, "agent": row.agent, "phone": row.phone, "in_call": in_call });
         self.note(boss, what, "done", &row.agent, Some(effect.clone())).await;
         let place = row.label.filter(|label| !label.is_empty()).or(row.phone);
         let place = place.unwrap_or_else(|| "the browser".to_owned());

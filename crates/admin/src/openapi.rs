@@ -13,8 +13,8 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ComponentsBuilder, Content, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Ref,
-    RefOr, Required, ResponseBuilder,
+    ComponentsBuilder, Content, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder,
+    Ref, RefOr, Required, ResponseBuilder,
 };
 
 const JSON: &str = "application/json";
@@ -31,8 +31,11 @@ pub fn document() -> OpenApi {
     let about = "Refusals are `{reason, sentence}`: `reason` is one of a closed list, `sentence` is for the person who asked. \
         Requests other than GET must come from our own pages (`Origin`, `Sec-Fetch-Site`) and repeat the session's word in \
         `X-Hotseat-Csrf`, where they need a session. Times are milliseconds since 1970 in UTC.";
-    let info =
-        InfoBuilder::new().title("Hotseat").version(env!("CARGO_PKG_VERSION")).description(Some(about)).build();
+    let info = InfoBuilder::new()
+        .title("Hotseat")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(about))
+        .build();
     let mut paths = PathsBuilder::new();
     for operation in OPERATIONS {
         paths = paths.path(operation.path, PathItem::new(method(operation.method), described(operation)));
@@ -90,7 +93,9 @@ fn refusal() -> Schema {
         .required("sentence")
         .property("retry_after_s", seconds.description(Some("When it is worth another try.")))
         .additional_properties(Some(AdditionalProperties::FreeForm(true)))
-        .description(Some("Some reasons carry more: `held` with already_logged_in, `field` with bad_request."));
+        .description(Some(
+            "Some reasons carry more: `held` with already_logged_in, `field` with bad_request.",
+        ));
     Schema::from(object.build())
 }
 
@@ -151,9 +156,10 @@ fn described(operation: &Operation) -> utoipa::openapi::path::Operation {
         Answer::Csv => ("200", answer.content("text/csv", Content::new(Some(text_schema())))),
         Answer::Accepted(body) => ("202", answer.content(JSON, Content::new(Some(fields(body))))),
         Answer::Object(body) => ("200", answer.content(JSON, Content::new(Some(fields(body))))),
-        Answer::Type(name) => {
-            ("200", answer.content(JSON, Content::new(Some(RefOr::<Schema>::from(Ref::from_schema_name(name))))))
-        }
+        Answer::Type(name) => (
+            "200",
+            answer.content(JSON, Content::new(Some(RefOr::<Schema>::from(Ref::from_schema_name(name))))),
+        ),
     };
     let refused = ResponseBuilder::new()
         .description("Refused.")
@@ -208,9 +214,8 @@ fn kind_schema(kind: &str) -> RefOr<Schema> {
         let list = utoipa::openapi::schema::ArrayBuilder::new().items(kind_schema(item)).build();
         return RefOr::T(Schema::from(list));
     }
-    let simple = |kind: Type| {
-        RefOr::T(Schema::from(ObjectBuilder::new().schema_type(SchemaType::Type(kind)).build()))
-    };
+    let simple =
+        |kind: Type| RefOr::T(Schema::from(ObjectBuilder::new().schema_type(SchemaType::Type(kind)).build()));
     match kind {
         "string" => simple(Type::String),
         "integer" => simple(Type::Integer),

@@ -75,9 +75,10 @@ pub(crate) async fn free<S: Store, C: Core>(
     Named(name): Named,
 ) -> Result<Json<Done>, Refusal> {
     desk.auth.refresh().await?;
-    let seat = desk.auth.phone_seat(&name).ok_or_else(|| {
-        Refusal::from(Reason::NotFound).saying("There is no such phone.")
-    })?;
+    let seat = desk
+        .auth
+        .phone_seat(&name)
+        .ok_or_else(|| Refusal::from(Reason::NotFound).saying("There is no such phone."))?;
     let seated = seat.seated.ok_or(Reason::PhoneFree)?;
     let done = desk.end(&boss, seated, LoginEndReason::PhoneFreed, "phone_freed").await?;
     Ok(Json(done.ok_or(Reason::PhoneFree)?))

@@ -120,7 +120,8 @@ impl Confirms {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, old| shown.at.since(old.at) < CONFIRM_LIVES);
         while kept.len() >= CONFIRMS_MAX {
-            let Some(oldest) = kept.iter().min_by_key(|(_, old)| old.at).map(|(token, _)| token.clone()) else {
+            let Some(oldest) = kept.iter().min_by_key(|(_, old)| old.at).map(|(token, _)| token.clone())
+            else {
                 break;
             };
             kept.remove(&oldest);
@@ -180,9 +181,7 @@ pub(crate) async fn logout<S: Store, C: Core>(
         }
     }
     match wish {
-        Wish { dry_run: true, confirm: None } => {
-            Ok(Json(rehearse(&desk, &boss, site, met)?).into_response())
-        }
+        Wish { dry_run: true, confirm: None } => Ok(Json(rehearse(&desk, &boss, site, met)?).into_response()),
         Wish { dry_run: false, confirm: Some(token) } => {
             Ok(Json(carry_out(&desk, &boss, site, met, &token).await?).into_response())
         }
@@ -243,7 +242,8 @@ async fn carry_out<S: Store, C: Core>(
 ) -> Result<Done, Refusal> {
     let shown = desk.confirms.take(token, boss.account.agent.id, &site, desk.auth.now());
     let Some(shown) = shown else {
-        desk.note(boss, "site_logout", Reason::ConfirmExpired.word(), "", Some(json!({ "site": site }))).await;
+        desk.note(boss, "site_logout", Reason::ConfirmExpired.word(), "", Some(json!({ "site": site })))
+            .await;
         return Err(Reason::ConfirmExpired.into());
     };
     let new = met.iter().filter(|(seated, _)| !shown.logins.contains(&seated.login.id)).count();

@@ -16,7 +16,10 @@ async fn a_supervisor_ends_a_login_and_the_page_is_told_by_whom() {
     let boss = h.boss().await;
     let list = h.get("/api/admin/logins", &boss).await.ok();
     let row = &list.body["logins"][0];
-    assert_eq!((&row["agent"], &row["phone"], &row["site"]), (&json!("ann"), &json!("desk-17"), &json!("Main")));
+    assert_eq!(
+        (&row["agent"], &row["phone"], &row["site"]),
+        (&json!("ann"), &json!("desk-17"), &json!("Main"))
+    );
     let id = row["id"].as_u64().unwrap();
     h.core.activity.lock().unwrap().insert(h.ann, (Activity::InCall, WallTime(1)));
 
@@ -27,7 +30,10 @@ async fn a_supervisor_ends_a_login_and_the_page_is_told_by_whom() {
         done.body["sentence"],
         "The login of ANN Example at Label desk-17 was ended. A call ended with it."
     );
-    assert_eq!(done.body["effect"], json!({ "login": id, "agent": "ann", "phone": "desk-17", "in_call": true }));
+    assert_eq!(
+        done.body["effect"],
+        json!({ "login": id, "agent": "ann", "phone": "desk-17", "in_call": true })
+    );
     let told = h.get("/api/me", &ann).await;
     told.is(401, "login_ended");
     assert_eq!(
@@ -75,10 +81,18 @@ async fn a_site_is_logged_out_as_it_was_shown() {
     let path = "/api/admin/sites/Main/logout";
     h.core.activity.lock().unwrap().insert(h.ann, (Activity::InCall, WallTime(1)));
     let sites = h.get("/api/admin/sites", &boss).await.ok();
-    assert_eq!((&sites.body["sites"][0]["name"], &sites.body["sites"][0]["phones"]), (&json!("Main"), &json!(5)));
+    assert_eq!(
+        (&sites.body["sites"][0]["name"], &sites.body["sites"][0]["phones"]),
+        (&json!("Main"), &json!(5))
+    );
     let shown = h.post(path, &boss, json!({ "dry_run": true })).await.ok();
     assert_eq!(
-        (&shown.body["logins"], &shown.body["in_call"], &shown.body["stay"], &shown.body["agents"][0]["name"]),
+        (
+            &shown.body["logins"],
+            &shown.body["in_call"],
+            &shown.body["stay"],
+            &shown.body["agents"][0]["name"]
+        ),
         (&json!(1), &json!(1), &json!(0), &json!("ann"))
     );
     assert_eq!(shown.body["sentence"], "1 would be logged out at Main; 1 calls would end.");
@@ -86,7 +100,9 @@ async fn a_site_is_logged_out_as_it_was_shown() {
     let confirm = shown.body["confirm"].as_str().unwrap();
 
     h.post(path, &boss, json!({ "confirm": "made-up" })).await.is(410, "confirm_expired");
-    h.post("/api/admin/sites/Nowhere/logout", &boss, json!({ "confirm": confirm })).await.is(404, "site_unknown");
+    h.post("/api/admin/sites/Nowhere/logout", &boss, json!({ "confirm": confirm }))
+        .await
+        .is(404, "site_unknown");
     let done = h.post(path, &boss, json!({ "confirm": confirm })).await.ok();
     assert_eq!(done.body["sentence"], "One login was ended at Main.");
     assert_eq!(done.body["effect"], json!({ "site": "Main", "logins": 1, "calls": 1, "stayed": 0 }));
@@ -180,8 +196,14 @@ async fn agents_are_found_a_page_at_a_time() {
     assert_eq!(found("_").await, Vec::<String>::new());
     let all = h.get("/api/admin/agents", &boss).await.ok();
     let ann = &all.body["agents"][0];
-    assert_eq!((&ann["role"], &ann["way"], &ann["enabled"]), (&json!("agent"), &json!("local"), &json!(true)));
-    assert_eq!((&ann["login"]["phone"], &ann["last_login"]), (&json!("desk-17"), &json!(house::world::START)));
+    assert_eq!(
+        (&ann["role"], &ann["way"], &ann["enabled"]),
+        (&json!("agent"), &json!("local"), &json!(true))
+    );
+    assert_eq!(
+        (&ann["login"]["phone"], &ann["last_login"]),
+        (&json!("desk-17"), &json!(house::world::START))
+    );
     assert_eq!(all.body["agents"][1]["role"], "administrator");
 }
 
@@ -242,7 +264,8 @@ async fn a_password_given_by_an_administrator_is_good_for_changing_it() {
     assert_eq!(told.body["state"], "change_password", "{told:?}");
     let lines = h.audit_lines("password_set").await;
     assert!(!format!("{:?}", lines[0].detail).contains(&made), "no secret in the log");
-    let typed = h.post("/api/admin/agents/ann/password", &boss, json!({ "password": "Typed-by-boss-77" })).await.ok();
+    let typed =
+        h.post("/api/admin/agents/ann/password", &boss, json!({ "password": "Typed-by-boss-77" })).await.ok();
     assert_eq!(typed.body["effect"].get("password"), None);
     assert_eq!(h.try_login("ann", "Typed-by-boss-77").await.ok().body["state"], "change_password");
 }
@@ -251,7 +274,8 @@ async fn a_password_given_by_an_administrator_is_good_for_changing_it() {
 async fn an_address_is_set_checked_and_taken_away() {
     let h = house().await;
     let boss = h.boss().await;
-    let set = async |email: &str| h.post("/api/admin/agents/ann/email", &boss, json!({ "email": email })).await;
+    let set =
+        async |email: &str| h.post("/api/admin/agents/ann/email", &boss, json!({ "email": email })).await;
     set("ann@example.com\r\nBcc: eve@evil.example").await.is(422, "email_invalid");
     set("ann@example.com, eve@evil.example").await.is(422, "email_invalid");
     let done = set(" ann@example.com ").await.ok();
@@ -301,7 +325,9 @@ async fn an_export_of_many_lines_is_whole_and_no_more_than_two_run() {
     let boss = h.boss().await;
     let (_, _, text) = h.text("/api/admin/audit.csv?what=bulk", &boss).await;
     assert_eq!(text.lines().count(), 2501);
-    assert!(text.lines().nth(1).unwrap().contains(",n2499,") && text.lines().last().unwrap().contains(",n0,"));
+    assert!(
+        text.lines().nth(1).unwrap().contains(",n2499,") && text.lines().last().unwrap().contains(",n0,")
+    );
 
     use axum::body::Body;
     use tower::ServiceExt;
@@ -322,7 +348,10 @@ async fn what_went_on_at_the_door_is_counted() {
     let boss = h.boss().await;
     let seen = h.get("/api/admin/security", &boss).await.ok();
     let counts = seen.body["counts"].as_array().unwrap();
-    assert!(counts.contains(&json!({ "what": "login", "outcome": "wrong_credentials", "count": 1 })), "{seen:?}");
+    assert!(
+        counts.contains(&json!({ "what": "login", "outcome": "wrong_credentials", "count": 1 })),
+        "{seen:?}"
+    );
     assert_eq!((&seen.body["takeover"], &seen.body["blocked_count"]), (&json!("end"), &json!(0)));
 }
 

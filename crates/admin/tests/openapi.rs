@@ -47,7 +47,8 @@ fn mounted() -> BTreeSet<String> {
     let mut routes = BTreeSet::new();
     for (_, text) in files {
         for piece in text.split(".route(").skip(1) {
-            let Some(path) = piece.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) else {
+            let Some(path) = piece.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next())
+            else {
                 continue;
             };
             // Up to the parenthesis that closes `.route(`.

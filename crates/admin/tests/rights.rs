@@ -3,11 +3,11 @@
 mod house;
 
 use axum::body::Body;
+use house::world::Browser;
 use house::{House, house};
 use serde_json::{Value, json};
 use store::{Accounts, Store};
 use terms::{Right, Role};
-use house::world::Browser;
 
 /// Method, path with something that exists in it, a body that is right, and the rights of which one is needed.
 type Door = (&'static str, &'static str, &'static str, &'static [Right]);
@@ -60,12 +60,16 @@ fn is(answer: &(u16, Value), status: u16, reason: &str) -> bool {
 #[tokio::test]
 async fn every_door_is_in_the_description_and_the_other_way_round() {
     let described: Value = serde_json::to_value(admin::openapi::document()).unwrap();
-    let mut described: Vec<String> = described["paths"].as_object().unwrap().iter()
+    let mut described: Vec<String> = described["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
         .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |m| format!("{m} {path}")))
         .filter(|line| line.contains("/api/admin/"))
         .collect();
     let known = [("/ann/", "/{name}/"), ("/desk-17/", "/{name}/"), ("/1/", "/{id}/"), ("/Main/", "/{site}/")];
-    let mut doors: Vec<String> = DOORS.iter()
+    let mut doors: Vec<String> = DOORS
+        .iter()
         .map(|(method, path, ..)| {
             let path = known.iter().fold((*path).to_owned(), |path, (one, name)| path.replace(one, name));
             format!("{} {path}", method.to_lowercase())
@@ -167,11 +171,27 @@ async fn what_is_no_request_is_told_so_and_nothing_breaks() {
     let h = house().await;
     let boss = h.boss().await;
     let bodies = [
-        "", "null", "[]", "7", "\"x\"", "{\"role\":7}", "{\"role\":\"king\"}", "{\"role\":null}",
-        "{\"email\":{}}", "{\"password\":[]}", "{\"dry_run\":\"yes\"}", "{\"dry_run\":true,\"confirm\":\"x\"}",
-        "{\"confirm\":17}", "{not json", "{\"role\":\"\u{202e}\u{0}\"}", "\u{feff}{}",
+        "",
+        "null",
+        "[]",
+        "7",
+        "\"x\"",
+        "{\"role\":7}",
+        "{\"role\":\"king\"}",
+        "{\"role\":null}",
+        "{\"email\":{}}",
+        "{\"password\":[]}",
+        "{\"dry_run\":\"yes\"}",
+        "{\"dry_run\":true,\"confirm\":\"x\"}",
+        "{\"confirm\":17}",
+        "{not json",
+        "{\"role\":\"\u{202e}\u{0}\"}",
+        "\u{feff}{}",
     ];
-    for door in DOORS.iter().filter(|door| ["role", "email", "password", "logout"].iter().any(|w| door.1.ends_with(w))) {
+    for door in DOORS
+        .iter()
+        .filter(|door| ["role", "email", "password", "logout"].iter().any(|w| door.1.ends_with(w)))
+    {
         for body in bodies {
             let (status, answer) = knocks(&h, door, &boss, body).await;
             assert!(matches!(status, 200 | 400 | 403 | 410 | 422), "{door:?} {body:?}: {status} {answer}");
@@ -182,7 +202,9 @@ async fn what_is_no_request_is_told_so_and_nothing_breaks() {
         assert!(status == 413 && answer["reason"] == "too_large", "{door:?}: {status} {answer}");
     }
     let long = "x".repeat(5000);
-    for name in ["nobody", "%20", "%00", "%ff", "%F0%9F%98%80", "..%2f..%2fetc", "'%20OR%201=1--", long.as_str()] {
+    for name in
+        ["nobody", "%20", "%00", "%ff", "%F0%9F%98%80", "..%2f..%2fetc", "'%20OR%201=1--", long.as_str()]
+    {
         for path in [
             format!("/api/admin/agents/{name}/unlock"),
             format!("/api/admin/agents/{name}/disable"),
@@ -197,8 +219,12 @@ async fn what_is_no_request_is_told_so_and_nothing_breaks() {
         }
     }
     for query in [
-        "audit?before=x", "audit?limit=-1", "audit?from=yesterday", "audit?to=99999999999999999999999",
-        "audit.csv?from=x", "agents?limit=x",
+        "audit?before=x",
+        "audit?limit=-1",
+        "audit?from=yesterday",
+        "audit?to=99999999999999999999999",
+        "audit.csv?from=x",
+        "agents?limit=x",
     ] {
         let answer = h.get(&format!("/api/admin/{query}"), &boss).await;
         answer.is(400, "bad_request");

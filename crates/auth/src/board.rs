@@ -292,6 +292,17 @@ impl Board {
         })
     }
 
+    /// To the pages of this login.
+    pub(crate) fn tell_login(&mut self, login: LoginId, body: serde_json::Value) {
+        self.tell(Some(login), false, body);
+    }
+
+    /// Logins without an end, and whether each one's agent was in a call when we last heard.
+    pub(crate) fn standing(&self) -> Vec<(Login, bool)> {
+        let busy = |id| self.activity.get(id).is_some_and(|(activity, ..)| *activity != Activity::Idle);
+        self.logins.values().map(|login| (login.clone(), busy(&login.id))).collect()
+    }
+
     pub(crate) fn activity(&self, login: LoginId) -> Option<&(Activity, Option<String>, WallTime)> {
         self.activity.get(&login)
     }

@@ -57,6 +57,7 @@ pub(crate) async fn me<S: Store, C: Core>(
         let login = auth.store.ended_session(session.token_sha256).await?;
         return Err(login.map_or_else(|| Reason::NoSession.into(), |login| ended(&login)));
     };
+    auth.used(login.id);
     Ok(Json(ready_answer(&auth, &account, &login, &session.csrf).await))
 }
 
@@ -157,6 +158,7 @@ pub(crate) async fn ready_answer<S: Store, C: Core>(
         let state = if lost { "unreachable" } else { "in_use" };
         Some(json!({ "name": device.name, "label": device.label, "state": state }))
     });
+    let ready = || json!({ "state": "ready", "reason": null, "since": login.since });
     json!({
         "state": "ready",
         "csrf": csrf,
@@ -165,6 +167,8 @@ pub(crate) async fn ready_answer<S: Store, C: Core>(
         "login": { "id": login.id, "epoch": login.epoch, "since": login.since, "place": place_word(login.place) },
         "phone": phone,
         "activity": { "activity": activity, "peer": peer, "since": since },
+        "presence": login.place.device().and_then(|id| board.presence(id)).unwrap_or_else(ready),
+        "ends_soon": auth.ends_soon(login.id),
         "held": null,
         "sentence": null,
         "last_phone": phone.as_ref().map(|phone| phone["name"].clone()),

@@ -13,6 +13,8 @@ const POLL: Duration = Duration::from_millis(250);
 /// How phones stand is asked again now and then, should a notice ever be missing.
 const PHONES_AGAIN: Duration = Duration::from_secs(15);
 const EXPIRY: Duration = Duration::from_secs(30);
+/// A warning or an end by the rules of the session is late by this much at most.
+const RULES: Duration = Duration::from_secs(5);
 
 /// Ends when the core is gone.
 pub(crate) async fn run<S: Store, C: Core>(auth: Auth<S, C>) {
@@ -21,7 +23,8 @@ pub(crate) async fn run<S: Store, C: Core>(auth: Auth<S, C>) {
     let mut poll = interval(POLL);
     let mut phones_again = interval(PHONES_AGAIN);
     let mut expiry = interval(EXPIRY);
-    for ticks in [&mut poll, &mut phones_again, &mut expiry] {
+    let mut rules = interval(RULES);
+    for ticks in [&mut poll, &mut phones_again, &mut expiry, &mut rules] {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     let mut store_well = true;
@@ -41,6 +44,12 @@ pub(crate) async fn run<S: Store, C: Core>(auth: Auth<S, C>) {
             _ = phones_again.tick() => {
                 let phones = auth.core.phones().await;
                 auth.board().phones(phones);
+                false
+            }
+            _ = rules.tick() => {
+                if let Err(error) = auth.end_logins_that_ran_out().await {
+                    tracing::warn!(%error, "logins whose time is over were not ended");
+                }
                 false
             }
             _ = expiry.tick() => {

@@ -14,23 +14,27 @@ mod limits;
 mod lockout;
 mod login;
 pub mod mail;
+mod not_me;
 mod notices;
 mod overview;
 pub mod password;
 mod refusal;
 mod request;
+mod runs_out;
 mod sip;
 mod standing;
 mod state;
 pub mod suite;
+mod ticket;
 pub mod ways;
 
+pub use desk::agent_json;
 pub use factor::FactorSettings;
 pub use limits::AttemptLimits;
-pub use desk::agent_json;
 pub use overview::{PhoneName, PhoneSeat, Seated};
 pub use refusal::{Reason, Refusal};
 pub use request::{Network, random_token};
+pub use runs_out::{SessionRules, ShiftEnds};
 pub use sip::{IceServers, SipSettings};
 pub use standing::Standing;
 pub use state::{Auth, Settings};
@@ -126,8 +130,12 @@ pub fn router<S: Store, C: Core>(auth: Auth<S, C>) -> axum::Router {
         .route("/api/reset/look", post(forgot::look::<S, C>))
         .route("/api/password", post(change::change::<S, C>))
         .route("/api/password/rules", get(change::rules::<S, C>))
+        .route("/api/login/not-me", post(not_me::not_me::<S, C>))
+        .route("/api/ticket", post(ticket::hand_out::<S, C>))
+        .route("/api/ticket/use", post(ticket::take::<S, C>))
         .route("/api/phones", get(desk::phones::<S, C>))
         .route("/api/me", get(desk::me::<S, C>))
+        .route("/api/me/active", post(runs_out::active::<S, C>))
         .route("/api/sip", get(sip::account::<S, C>))
         .route("/api/sip/take", post(sip::take::<S, C>))
         .route("/api/events", get(events::stream::<S, C>))

@@ -98,6 +98,12 @@ reasons! {
         "This account does not belong to your organisation. Please choose your work account.";
     OidcUnknown = "oidc_unknown", FORBIDDEN,
         "There is no agent for this account here. Please contact an administrator.";
+    /// One sentence for a ticket that was used, is late, was made up, or comes from elsewhere.
+    TicketInvalid = "ticket_invalid", FORBIDDEN,
+        "This link was used already or is no longer valid. Please open the page from your phone again.";
+    NotTakenOver = "not_taken_over", CONFLICT, "Nobody took over this login.";
+    NotMeTooLate = "not_me_too_late", CONFLICT,
+        "This can no longer be done from here. Please contact the administrator.";
     CsrfFailed = "csrf_failed", FORBIDDEN, "This page is out of date. Please reload it and try again.";
     ForeignOrigin = "foreign_origin", FORBIDDEN, "This request came from another site and was refused.";
     BadRequest = "bad_request", BAD_REQUEST, "The request could not be understood.";

@@ -8,6 +8,7 @@ use crate::mail::{self, MailError, Mailer};
 use crate::password::Hasher;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{self, Network};
+use crate::runs_out::{SessionRules, Uses};
 use crate::sip::{IceServers, SipSettings};
 use crate::ways::Ways;
 use crate::{Core, Policies, Standing, request::cookie};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub session_longest: Duration,
     /// A session that is not used this long is no longer valid; the login itself stays.
     pub session_idle: Duration,
+    /// When logins end by themselves.
+    pub session_rules: SessionRules,
     pub limits: AttemptLimits,
     /// Password hashes computed at once.
     pub hash_slots: usize,
@@ -74,6 +77,7 @@ impl Default for Settings {
             pending: Duration::from_secs(5 * 60),
             session_longest: Duration::from_secs(16 * 3600),
             session_idle: Duration::from_secs(8 * 3600),
+            session_rules: SessionRules::default(),
             limits: AttemptLimits::default(),
             // One core stays for calls, whatever logs in.
             hash_slots: cores.saturating_sub(1).clamp(1, 4),
@@ -112,6 +116,7 @@ pub struct Inner<S, C> {
     pub(crate) forgotten: Forgotten,
     board: Mutex<Board>,
     factors: RwLock<FactorSettings>,
+    pub(crate) uses: Uses,
     /// One reader of changes at a time, so that an older answer is never applied after a newer one.
     refreshing: tokio::sync::Mutex<()>,
     pub(crate) look_now: Notify,
@@ -134,7 +139,8 @@ impl<S, C> std::ops::Deref for Auth<S, C> {
 
 impl<S: Store, C: Core> Auth<S, C> {
     pub fn new(store: Arc<S>, core: Arc<C>, settings: Settings) -> Auth<S, C> {
-        let board = Mutex::new(Board::new((settings.clock)()));
+        let now = (settings.clock)();
+        let board = Mutex::new(Board::new(now));
         Auth(Arc::new(Inner {
             store,
             core,
@@ -143,6 +149,7 @@ impl<S: Store, C: Core> Auth<S, C> {
             forgotten: Forgotten::default(),
             board,
             factors: RwLock::new(settings.factors.clone()),
+            uses: Uses::new(now),
             refreshing: tokio::sync::Mutex::new(()),
             look_now: Notify::new(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -299,6 +306,9 @@ impl<S: Store, C: Core> Inner<S, C> {
                 self.audit(&who, &session.from, "page", Reason::CsrfFailed.word()).await;
             }
             return Err(refusal);
+        }
+        if let Some(login) = session.login {
+            self.used(login);
         }
         Ok(session)
     }

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use world::{Browser, World, world};
+use world::{Browser, World, world, world_with};
 
 struct Page(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -254,4 +254,67 @@ async fn a_session_has_a_handful_of_streams_and_gives_them_back() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("the place was never given back");
+}
+
+#[tokio::test]
+async fn an_agent_whose_phone_dies_is_told_that_they_are_not_ready_and_when_they_are_again() {
+    let w = world().await;
+    let at = serve(&w).await;
+    let (ann, bob) = (w.sits("ann", "desk-17").await, w.sits("bob", "desk-10").await);
+    let ready = w.get("/api/me", &ann).await.ok().body["presence"].clone();
+    assert_eq!((&ready["state"], &ready["reason"]), (&json!("ready"), &json!(null)));
+    let (mut anns, mut bobs) = (open(at, &ann).await, open(at, &bob).await);
+    anns.frame_of("snapshot").await;
+    bobs.frame_of("snapshot").await;
+    for (state, expected) in [
+        (PhoneState::Unreachable, json!({ "state": "not_ready", "reason": "phone_unreachable" })),
+        (PhoneState::Registered, json!({ "state": "ready", "reason": null })),
+    ] {
+        w.passes(1000);
+        let since = WallTime(w.clock.load(std::sync::atomic::Ordering::SeqCst));
+        w.core.phones.lock().unwrap().insert(w.desks[2], (state, since));
+        let notice = Notice::Phone { device: w.desks[2], state, since };
+        w.core.notices.send((Audience::Everyone, notice)).unwrap();
+        let told = anns.frame_of("presence").await;
+        let me = w.get("/api/me", &ann).await.ok().body["presence"].clone();
+        for word in ["state", "reason"] {
+            assert_eq!((&told[word], &me[word]), (&expected[word], &expected[word]));
+        }
+        assert_eq!((&told["since"], &me["since"]), (&json!(since), &json!(since)));
+    }
+    w.core
+        .notices
+        .send((Audience::Login(LoginId(2)), Notice::TabLost { login: LoginId(2), tab: "t".into() }))
+        .unwrap();
+    loop {
+        let frame = bobs.frame().await;
+        assert_ne!(frame["type"], "presence", "of somebody else");
+        if frame["type"] == "tab_lost" {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_does_nothing_is_warned_and_stays_by_a_word() {
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let w = world_with(|s| s.session_rules.idle = Some(minutes(30))).await;
+    let at = serve(&w).await;
+    let ann = w.sits("ann", "desk-17").await;
+    let mut page = open(at, &ann).await;
+    page.frame_of("snapshot").await;
+    w.passes(25 * 60_000);
+    w.auth.end_logins_that_ran_out().await.unwrap();
+    let warned = page.frame_of("login_ends_soon").await;
+    assert_eq!((&warned["why"], &warned["at"]), (&json!("idle"), &json!(world::START + 30 * 60_000)));
+    assert_eq!(w.post("/api/me/active", &ann, json!({})).await.status, 204);
+    page.frame_of("login_goes_on").await;
+    w.passes(29 * 60_000);
+    w.auth.end_logins_that_ran_out().await.unwrap();
+    page.frame_of("login_ends_soon").await;
+    w.passes(60_000);
+    w.auth.end_logins_that_ran_out().await.unwrap();
+    let told = page.frame_of("login_ended").await;
+    assert_eq!(told["why"], "idle");
+    assert_eq!(page.closed_with().await, Some(4001));
 }

@@ -123,8 +123,7 @@ async fn list(store: &Sqlite, json: bool) -> anyhow::Result<()> {
         Shown { agent: a.agent, role, email, way, must_change, blocked: blocked.is_some(), blocked_until }
     };
     let agents: Vec<Shown> = store.accounts().await?.into_iter().map(show).collect();
-    let columns =
-        ["LOGIN", "NAME", "EXTENSION", "TYPOLOGY", "DIDS", "ENABLED", "ROLE", "EMAIL", "BLOCKED"];
+    let columns = ["LOGIN", "NAME", "EXTENSION", "TYPOLOGY", "DIDS", "ENABLED", "ROLE", "EMAIL", "BLOCKED"];
     out::list(json, &agents, &columns, |shown| {
         let a = &shown.agent;
         vec![

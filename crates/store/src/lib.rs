@@ -3,6 +3,7 @@
 mod accounts;
 mod attempts;
 mod audit;
+mod disown;
 mod factors;
 mod input;
 mod memory;
@@ -10,11 +11,13 @@ mod people;
 mod resets;
 mod seal;
 mod sqlite;
+mod tickets;
 mod vouched;
 
 pub use accounts::{Account, Accounts, BlockReason, Blocked, Stage, Way};
 pub use attempts::{Attempt, Attempts, Charged, KNOWN_BROWSERS_MAX, OLD_PASSWORDS_MAX, Verdict};
 pub use audit::{AuditCount, AuditEntry, AuditFilter, AuditLine, AuditLog};
+pub use disown::{Disown, Disowned, Disowning, Tombstone};
 pub use factors::{
     Ceremony, FACTORS_PER_AGENT_MAX, Factor, FactorAdded, FactorBody, FactorKind, FactorTry, Factors,
     NewFactor, TryLimits,
@@ -25,6 +28,9 @@ pub use people::{Listed, People};
 pub use resets::{NewReset, RESETS_PER_HOUR, Reset, Resets, UsedReset};
 pub use seal::{KeyError, SealingKey};
 pub use sqlite::Sqlite;
+pub use tickets::{
+    SESSIONS_PER_LOGIN_MAX, TICKETS_PER_LOGIN_MAX, Ticket, TicketRefusal, TicketUse, TicketUsed, Tickets,
+};
 pub use vouched::{Identified, Identity, Present, Vouched};
 
 use terms::{
@@ -136,7 +142,18 @@ pub struct Changes {
 
 /// The verbs. `Sqlite` and `Memory` implement them, PostgreSQL will; all are `Send` so that any task may call.
 pub trait Store:
-    Accounts + Attempts + AuditLog + Factors + People + Resets + Vouched + Send + Sync + 'static
+    Accounts
+    + Attempts
+    + AuditLog
+    + Disowning
+    + Factors
+    + People
+    + Resets
+    + Tickets
+    + Vouched
+    + Send
+    + Sync
+    + 'static
 {
     /// Several writes in one commit (group commit); each gets its own outcome, in order.
     fn write(&self, batch: Vec<StoreWrite>) -> impl Future<Output = Vec<Result<(), StoreError>>> + Send;

@@ -28,7 +28,9 @@ pub(crate) struct Tables {
     pub(crate) identities: BTreeMap<AgentId, crate::vouched::Bond>,
     devices: BTreeMap<DeviceId, Device>,
     pub(crate) logins: BTreeMap<LoginId, Login>,
-    sessions: BTreeMap<[u8; 32], Session>,
+    pub(crate) sessions: BTreeMap<[u8; 32], Session>,
+    pub(crate) tickets: crate::tickets::InMemory,
+    pub(crate) disowned: crate::disown::InMemory,
     bindings: BTreeMap<BindingKey, Binding>,
     records: BTreeMap<CallId, CallRecord>,
     pub(crate) audit: VecDeque<AuditLine>,
@@ -49,9 +51,9 @@ pub(crate) struct Person {
     last_epoch: Epoch,
 }
 
-struct Session {
-    row: WebSession,
-    dead: bool,
+pub(crate) struct Session {
+    pub(crate) row: WebSession,
+    pub(crate) dead: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +94,11 @@ impl Tables {
         self.changes.insert(thing, self.seq);
     }
 
-    fn login_of(&self, agent: AgentId) -> Option<&Login> {
+    pub(crate) fn insert_session(&mut self, row: WebSession) {
+        self.sessions.insert(row.token_sha256, Session { row, dead: false });
+    }
+
+    pub(crate) fn login_of(&self, agent: AgentId) -> Option<&Login> {
         self.logins.values().find(|login| login.agent == agent && login.ended.is_none())
     }
 
@@ -100,13 +106,18 @@ impl Tables {
         self.logins.values().find(|login| login.place.device() == Some(device) && login.ended.is_none())
     }
 
-    fn end(&mut self, id: LoginId, why: LoginEndReason, at: WallTime, from: &str) -> Option<Login> {
+    pub(crate) fn end(
+        &mut self,
+        id: LoginId,
+        why: LoginEndReason,
+        at: WallTime,
+        from: &str,
+    ) -> Option<Login> {
         let login = self.logins.get_mut(&id).filter(|login| login.ended.is_none())?;
         login.ended = Some(LoginEnd { at, why, from: from.to_owned() });
         let ended = login.clone();
         for session in self.sessions.values_mut().filter(|session| session.row.login == Some(id)) {
             session.dead = true;
-            session.row.csrf.clear();
         }
         self.touch(Thing::Login(id));
         Some(ended)

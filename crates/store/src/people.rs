@@ -23,10 +23,8 @@ pub trait People: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Listed>, StoreError>> + Send;
     /// Accounts that are blocked at `now`, by login name.
-    fn blocked_accounts(
-        &self,
-        now: WallTime,
-    ) -> impl Future<Output = Result<Vec<Listed>, StoreError>> + Send;
+    fn blocked_accounts(&self, now: WallTime)
+    -> impl Future<Output = Result<Vec<Listed>, StoreError>> + Send;
 }
 
 impl People for Memory {

@@ -124,6 +124,11 @@ fn phone(name: &str) -> NewDevice {
 }
 
 pub async fn world() -> World {
+    world_with(|_| {}).await
+}
+
+/// The same with other settings.
+pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
     let store = Arc::new(Memory::new());
     let people = vec![
         person("ann", "2001", Typology::External),
@@ -156,6 +161,7 @@ pub async fn world() -> World {
     let mut settings = Settings { clock: clock_of_the_test, ..Settings::default() };
     settings.sip.codecs = terms::Codecs::new(&[terms::CodecName::Pcma, terms::CodecName::Opus]);
     settings.public_url = Some(ORIGIN.into());
+    change(&mut settings);
     let (mailer, standing) = (settings.mailer.clone(), settings.standing.clone());
     let auth = Auth::new(Arc::clone(&store), Arc::clone(&core), settings);
     let app = auth::router(auth.clone());

@@ -10,6 +10,7 @@ mod passwords;
 mod read;
 mod roles;
 mod security;
+mod session;
 mod trunks;
 
 pub use read::{ConfigError, ConfigErrors};
@@ -129,6 +130,8 @@ pub struct Security {
     pub pending_session: Duration,
     /// No request for so long ends a login's web session.
     pub session: Duration,
+    /// When logins end by themselves.
+    pub rules: auth::SessionRules,
     /// SIP stream connections, together and from one address.
     pub connections_max: usize,
     pub connections_per_source: usize,
@@ -296,6 +299,7 @@ impl Default for Security {
             digest_no_md5: false,
             pending_session: Duration::from_secs(300),
             session: Duration::from_secs(12 * 3600),
+            rules: auth::SessionRules::default(),
             connections_max: 20_000,
             connections_per_source: 1_000,
             logins_per_minute: 30,

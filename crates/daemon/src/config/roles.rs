@@ -17,7 +17,10 @@ pub(super) fn read(mut s: Section<'_>) -> Rights {
                 Some(right) => given.push(right),
                 None => {
                     let known: Vec<&str> = Right::ALL.iter().map(|right| right.word()).collect();
-                    s.error(at, format!("\"{word}\" in `{key}` is no right; there are {}.", known.join(", ")));
+                    s.error(
+                        at,
+                        format!("\"{word}\" in `{key}` is no right; there are {}.", known.join(", ")),
+                    );
                 }
             }
         }
@@ -25,7 +28,10 @@ pub(super) fn read(mut s: Section<'_>) -> Rights {
     }
     // Whoever may give roles must be able to do so: a house without such a person has nobody to undo a mistake here.
     if !rights.has(Role::Administrator, Right::ManageAgents) {
-        s.error(s.offset, "`administrator` must have \"manage_agents\"; nobody could give roles otherwise.".to_owned());
+        s.error(
+            s.offset,
+            "`administrator` must have \"manage_agents\"; nobody could give roles otherwise.".to_owned(),
+        );
     }
     s.finish();
     rights

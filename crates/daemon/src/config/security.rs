@@ -3,7 +3,7 @@
 use super::Security;
 use super::passwords;
 use super::read::{Section, Source};
-use std::time::Duration;
+use super::session;
 use terms::{Role, TakeoverPolicy};
 
 /// Two lines on the login page.
@@ -25,13 +25,8 @@ pub(super) fn read(source: &Source) -> Security {
         (fits && !text.trim().is_empty()).then_some(text)
     });
     let mut security = Security { takeover, digest_no_md5, contact, ..d };
-    if let Some(mut s) = top.section("session") {
-        security.pending_session = s
-            .number("pending_minutes", 1, 60)
-            .map_or(security.pending_session, |n| Duration::from_secs(60 * n));
-        security.session =
-            s.number("hours", 1, 168).map_or(security.session, |n| Duration::from_secs(3600 * n));
-        s.finish();
+    if let Some(section) = top.section("session") {
+        session::read(&mut security, section);
     }
     if let Some(mut s) = top.section("factors") {
         security.factors_required = factors_required(&mut s);

@@ -44,7 +44,10 @@ enum Kept {
         role: Role,
         password: String,
     },
-    Phone { name: String, secret: String },
+    Phone {
+        name: String,
+        secret: String,
+    },
 }
 
 const AGENTS: &[(&str, &str, &str, Typology, Role)] = &[

@@ -144,7 +144,7 @@ async fn insert(connection: &mut SqliteConnection, claim: &Claim, epoch: Epoch) 
 }
 
 /// Ends the login if it has no end yet and buries its web sessions; the row as it is then.
-pub(super) async fn end(
+pub(crate) async fn end(
     connection: &mut SqliteConnection,
     login: LoginId,
     why: LoginEndReason,

@@ -5,7 +5,7 @@ mod binding_log;
 pub(crate) mod claim;
 mod directory;
 pub(crate) mod rows;
-mod sessions;
+pub(crate) mod sessions;
 pub(crate) mod sql;
 mod write;
 

@@ -32,7 +32,7 @@ async fn swap(
     Ok(true)
 }
 
-async fn put(connection: &mut SqliteConnection, session: &WebSession) -> Result<(), StoreError> {
+pub(crate) async fn put(connection: &mut SqliteConnection, session: &WebSession) -> Result<(), StoreError> {
     // Each new session clears out those that ran out, so the table stays as large as the people at work.
     sqlx::query(sql::SESSIONS_PRUNE)
         .bind(session.created.0)

@@ -189,8 +189,9 @@ pub(crate) const SESSION_TAKE_PENDING: &str = "DELETE FROM web_sessions
     RETURNING created, source";
 pub(crate) const SESSION_SWAP_OUT: &str =
     "DELETE FROM web_sessions WHERE token = ? AND login IS NULL AND dead = 0";
-// The page of an ended login may ask why for as long as its cookie would have lived.
-pub(crate) const SESSIONS_BURY: &str = "UPDATE web_sessions SET dead = 1, csrf = '' WHERE login = ?";
+// The page of an ended login may ask why for as long as its cookie would have lived, and say once that it was not its owner
+// who took over; for that its word is kept.
+pub(crate) const SESSIONS_BURY: &str = "UPDATE web_sessions SET dead = 1 WHERE login = ?";
 pub(crate) const SESSIONS_PRUNE: &str =
     "DELETE FROM web_sessions WHERE expires < ? AND (login IS NULL OR dead = 1)";
 pub(crate) const SESSIONS_OF_AGENT_DROP: &str = "DELETE FROM web_sessions WHERE agent = ? AND login IS NULL";
