@@ -11,6 +11,7 @@ mod forgot;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod networks;
+mod oidc;
 mod page;
 mod rtp;
 mod samba;

@@ -85,6 +85,8 @@ pub(crate) async fn credentials<S: Store, C: Core>(
         Ok(checked) => checked,
         Err(refusal) => {
             attempt.give_back(&auth).await;
+            // A directory or a store that does not answer is nobody's wrong password.
+            auth.limits.right(&bucket, from);
             return Err(refusal);
         }
     };

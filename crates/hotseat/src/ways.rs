@@ -20,7 +20,7 @@ pub async fn way(
     let agent = find(&store, login_name).await?;
     if let Some(email) = &email {
         let address: EmailAddress = email.parse()?;
-        store.set_email(agent.id, Some(address.to_string())).await?;
+        store.set_email(agent.id, Some(address.reveal().to_owned())).await?;
     }
     store.set_way(agent.id, way.into()).await?;
     // Who was on the way in by the old way begins anew.
