@@ -92,6 +92,10 @@ pub(super) fn verify(
         ClaimsVerificationError::SignatureVerification(why) => refused(format!("signature: {why}")),
         other => refused(other.to_string()),
     })?;
+    // §3.1.3.7 step 5, which the library leaves to us: whoever it was issued to is us.
+    if claims.authorized_party().is_some_and(|party| party.as_str() != expected.client_id) {
+        return Err(refused("it was issued to another client".into()));
+    }
     let subject = claims.subject().as_str().to_owned();
     // §2: at most 255 ASCII characters.
     if subject.is_empty() || subject.len() > 255 {
@@ -159,17 +163,24 @@ mod tests {
 
     fn says_with(token: &str, keys: &CoreJsonWebKeySet) -> Result<Claimed, Fault> {
         let nonce = Secret::new("once");
-        let expected = Expected { issuer: "https://id.example", client_id: "hotseat", nonce: &nonce, now: NOW };
+        let expected =
+            Expected { issuer: "https://id.example", client_id: "hotseat", nonce: &nonce, now: NOW };
         verify(token, keys, &expected)
     }
 
     #[test]
     fn a_token_of_the_issuer_for_us_says_who_it_is() {
         let claimed = says(&signed(&claims(&[]))).unwrap();
-        assert_eq!((claimed.subject.as_str(), claimed.verified_email.as_deref()), ("s-1", Some("Ann@Example.com")));
+        assert_eq!(
+            (claimed.subject.as_str(), claimed.verified_email.as_deref()),
+            ("s-1", Some("Ann@Example.com"))
+        );
         assert_eq!(claimed.hosted_domain.as_deref(), Some("example.com"));
         for unverified in [json!(false), Value::Null] {
-            assert_eq!(says(&signed(&claims(&[("email_verified", unverified)]))).unwrap().verified_email, None);
+            assert_eq!(
+                says(&signed(&claims(&[("email_verified", unverified)]))).unwrap().verified_email,
+                None
+            );
         }
     }
 
@@ -206,7 +217,8 @@ mod tests {
         let none = format!("{}.{}.", part(&json!({"alg": "none"})), part(&claims(&[])));
         assert!(says(&none).is_err());
         let (head, rest) = good.split_once('.').unwrap();
-        let other = format!("{head}.{}.{}", part(&claims(&[("sub", json!("s-2"))])), rest.split_once('.').unwrap().1);
+        let other =
+            format!("{head}.{}.{}", part(&claims(&[("sub", json!("s-2"))])), rest.split_once('.').unwrap().1);
         assert!(matches!(says(&other), Err(Fault::Refused(_))), "another body under the same signature");
         // Whoever knows the public key takes it for a shared secret.
         let public = serde_json::to_string(&key("k1").as_verification_key()).unwrap();
@@ -215,7 +227,11 @@ mod tests {
         mac.update(text.as_bytes());
         let shared = format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
         assert!(matches!(says(&shared), Err(Fault::Refused(_))), "{:?}", says(&shared));
-        assert_eq!(says_with(&good, &keys("k2")), Err(Fault::UnknownKey), "then the keys are looked at again");
+        assert_eq!(
+            says_with(&good, &keys("k2")),
+            Err(Fault::UnknownKey),
+            "then the keys are looked at again"
+        );
         for rubbish in ["", ".", "a.b.c", "..", &"x".repeat(10_000)] {
             assert!(says(rubbish).is_err());
         }
