@@ -14,4 +14,5 @@ mod reload;
 mod secure;
 mod streams;
 mod trunk_tls;
+mod web_attacks;
 mod websocket;
