@@ -80,7 +80,13 @@ async fn only_the_page_that_was_taken_over_may_say_so_and_not_for_ever() {
     // Neither who took over nor anybody else who sits, nor one who got up.
     not_me(&w, &thief).await.is(401, "no_session");
     not_me(&w, &bob).await.is(401, "no_session");
-    let foreign = w.request("POST", "/api/login/not-me", &ann).header("origin", "https://evil.example");
+    let foreign = Request::builder()
+        .method("POST")
+        .uri("/api/login/not-me")
+        .header("host", "desk.example:8443")
+        .header("origin", "https://evil.example")
+        .header("cookie", &ann.cookie)
+        .header("x-hotseat-csrf", &ann.csrf);
     assert_eq!(w.send(foreign.body(Body::empty()).unwrap()).await.status, 403);
     w.store
         .end_login(w.store.logins().await.unwrap()[0].id, LoginEndReason::LoggedOut, WallTime(START), "")

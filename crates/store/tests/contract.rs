@@ -43,6 +43,8 @@ stores! {
     an_account_keeps_what_was_said_of_it_and_shares_no_address
     a_stage_is_passed_once_and_under_another_token
     many_tasks_claim_at_once_and_nobody_sits_twice
+    a_ticket_is_worth_one_page_of_its_login
+    whoever_was_taken_over_may_say_once_that_it_was_somebody_else
     factors_are_kept_and_each_counter_is_good_once
     a_recovery_code_opens_once
     a_ceremony_ends_once_and_runs_out

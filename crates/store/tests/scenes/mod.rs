@@ -8,6 +8,7 @@ mod factors;
 mod resets;
 mod rows;
 mod vouched;
+mod ways_out;
 
 pub use accounts::*;
 pub use attempts::*;
@@ -17,6 +18,7 @@ pub use factors::*;
 pub use resets::*;
 pub use rows::*;
 pub use vouched::*;
+pub use ways_out::*;
 
 use std::path::PathBuf;
 use std::sync::Arc;
