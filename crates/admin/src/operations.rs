@@ -179,6 +179,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ),
     // At work.
     get("/api/me", Session, NEXT, "Where one stands: logging in, or at work"),
+    post("/api/me/active", Session, &[], Nothing, "Say that somebody is at the page: not idle"),
     get("/api/phones", Session, Object(&["phones:object[]", "last_phone?"]), "Every phone, free ones first"),
     get("/api/sip", Session, Object(&[]), "What a softphone needs to register"),
     post("/api/sip/take", Session, &["tab"], Object(&[]), "Give this tab the sound"),

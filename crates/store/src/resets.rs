@@ -111,10 +111,13 @@ impl Resets for Memory {
             return Ok(None);
         };
         let account = &mut person.account;
-        account.password_hash = Some(hash);
+        let old = account.password_hash.replace(hash);
+        let login_name = account.agent.login_name.clone();
         account.password_at = Some(now);
         account.must_change = false;
         account.blocked = None;
+        tables.attempts.replaced(agent, old);
+        tables.attempts.unlocked(&login_name);
         tables.resets.values_mut().filter(|row| row.agent == agent).for_each(|row| row.dead = true);
         let ended = tables.end_all_of(agent, LoginEndReason::PasswordReset, now, from);
         Ok(Some(UsedReset { agent, ended }))
