@@ -57,7 +57,9 @@ fn shifts(s: &mut Section<'_>) -> ShiftEnds {
 /// `14:00`, and nothing looser.
 fn time(word: &str) -> Option<Time> {
     let (hour, minute) = word.split_once(':')?;
-    let two = |text: &str| (text.len() == 2).then(|| text.parse::<i8>().ok()).flatten();
+    // Digits alone: `parse` would take a sign.
+    let digits = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+    let two = |text: &str| digits(text).then(|| text.parse::<i8>().ok()).flatten();
     Time::new(two(hour)?, two(minute)?, 0, 0).ok()
 }
 
