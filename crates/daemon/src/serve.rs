@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use store::Store;
 use terms::Transport;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, broadcast};
 
 /// Notices a slow page may be behind before it is told to ask for a snapshot.
@@ -63,6 +63,24 @@ pub struct Service {
     streams: Arc<Streams>,
     writer: tokio::task::JoinHandle<()>,
     core_ended: tokio::task::JoinHandle<std::thread::Result<()>>,
+    signals: Signals,
+}
+
+/// What the system may say to us. Listened for before anybody is told that we are ready: until then SIGTERM kills.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// Starts everything. `web` makes the agents' HTTP API for the running core; `media` starts the media workers.
@@ -197,6 +215,7 @@ pub async fn start<S: Store>(
             tokio::spawn(tcp::accept(listener, Some(tls.clone()), edge.clone()));
         }
     }
+    let signals = Signals::listen().context("listening for signals")?;
     // The core has taken its sockets when it answers; only then is «ready» true.
     core.query(|_, _| ()).await.context("the core did not start")?;
     Ok(Service {
@@ -209,6 +228,7 @@ pub async fn start<S: Store>(
         streams,
         writer,
         core_ended,
+        signals,
     })
 }
 
@@ -265,11 +285,9 @@ impl Service {
     /// Runs until SIGTERM or SIGINT, reading the configuration again at SIGHUP; then drains: no new calls, the present ones may end within the configured time; a
     /// second signal ends them at once. An error means that the core died.
     pub async fn until_stopped(mut self) -> anyhow::Result<()> {
-        let mut term = signal(SignalKind::terminate())?;
-        let mut int = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+        let Signals { term, int, hangup } = &mut self.signals;
         let reloader = self.reloader.clone();
-        let reload = async move {
+        let reload = async {
             while hangup.recv().await.is_some() {
                 reloader.reload_and_log().await;
             }
