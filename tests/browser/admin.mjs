@@ -219,6 +219,14 @@ await scene('a session that ends while one looks: the login, and back', {}, {}, 
   assert.equal(new URL(page.url()).search, `?next=${encodeURIComponent('/admin/logins')}`)
 })
 
+await scene('a password that somebody else has set is changed first, and the way leads back', {}, {}, async (page, mock) => {
+  await table('/admin/logins', 'Ann Bianchi')(page, mock)
+  mock.state.stages = ['change_password']
+  mock.house.instead['GET /api/admin/logins'] = refused(403, 'password_change_required', 'Please change your password first.')
+  await page.waitForURL(`${mock.url}/login?next=${encodeURIComponent('/admin/logins')}`, { timeout: 10_000 })
+  await page.getByLabel('New password', { exact: true }).waitFor()
+})
+
 await scene('/admin leads to the first page one may see', { role: 'supervisor' }, {}, async (page, mock) => {
   await open(page, mock, '/admin')
   await row(page, 'Ann Bianchi').waitFor()

@@ -13,6 +13,7 @@ import type { AdminMe, Rights } from './api'
 import { AuditPage } from './AuditPage'
 import { adminApi } from './http'
 import { LicencePage } from './LicencePage'
+import { leadsToLogin } from './load'
 import { LoginsPage } from './LoginsPage'
 import { PhonesPage } from './PhonesPage'
 import { factsOf, firstPage, maySee, pageOf, PAGES, pathOf, type Page } from './place'
@@ -52,7 +53,7 @@ export default function AdminApp(props: { site: Site | null; onNoSession: () => 
 
   if (loaded.at === 'loading' || home) return <Waiting />
   if (loaded.at === 'refused') {
-    if (loaded.status === 401) return <Waiting />
+    if (leadsToLogin({ ok: false, status: loaded.status, refusal: loaded.refusal })) return <Waiting />
     if (loaded.status === 403) return <NotYours site={props.site} sentence={loaded.refusal.sentence} onLogOut={props.onLoggedOut} />
     return (
       <Frame site={props.site}>

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Answer } from '../http'
 import { fits } from './find'
 import { caughtUp, hold, noRows, polled, waiting } from './live'
-import { answered, isForbidden, type Loaded } from './load'
+import { answered, isForbidden, leadsToLogin, type Loaded } from './load'
 import { firstCame, olderCame } from './older'
 import { moved, OVERSCAN, rowsToDraw, scrollToRow } from './rows'
 
@@ -19,6 +19,13 @@ test('a list stays on screen through a bad minute, but not through a lost right'
   expect(gone.at).toBe('refused')
   expect(isForbidden(gone)).toBe(true)
   expect(answered({ at: 'loading' }, refusal(0), 9).at).toBe('refused')
+})
+
+test('a step of the way in that came back leads there, a missing right does not', () => {
+  expect(leadsToLogin(refusal(401, 'no_session'))).toBe(true)
+  expect(leadsToLogin(refusal(403, 'password_change_required'))).toBe(true)
+  expect(leadsToLogin(refusal(403, 'right_missing'))).toBe(false)
+  expect(leadsToLogin({ ok: true, value: null })).toBe(false)
 })
 
 test('nothing moves while somebody points: updated in place, the rest waits', () => {

@@ -21,3 +21,11 @@ export function answered<T>(before: Loaded<T>, answer: Answer<T>, now: number): 
 export function isForbidden(loaded: Loaded<unknown>): boolean {
   return loaded.at === 'refused' && loaded.status === 403
 }
+
+/** Steps of the way in that may come back in the middle: a password set by somebody else, a factor the role now asks for. */
+const STEPS = ['second_factor_required', 'password_change_required', 'factor_enrolment_required']
+
+/** Whether the person must go through the login again, or through a part of it, before anything else. */
+export function leadsToLogin(answer: Answer<unknown>): boolean {
+  return !answer.ok && (answer.status === 401 || STEPS.includes(answer.refusal.reason))
+}

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from 'react'
 import { serverNow } from '../clock'
 import type { Answer } from '../http'
 import type { AuditAnswer, AuditLine } from './api'
-import type { Loaded } from './load'
+import { leadsToLogin, type Loaded } from './load'
 import { firstCame, fresh, olderCame, type Older } from './older'
 
 /** More lines than this are for the CSV. */
@@ -32,7 +32,7 @@ export function useOlder(ask: (before: string | number | null) => Promise<Answer
         setLoaded({ at: 'there', value: null, asOf: serverNow(), stale: null })
         return
       }
-      if (answer.status === 401) lost.current()
+      if (leadsToLogin(answer)) lost.current()
       setLoaded({ at: 'refused', status: answer.status, refusal: answer.refusal })
       setOlder(fresh())
     })

@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { serverNow } from '../clock'
 import type { Answer } from '../http'
-import { answered, type Loaded } from './load'
+import { answered, leadsToLogin, type Loaded } from './load'
 
 export interface Poll<T> {
   loaded: Loaded<T>
@@ -26,7 +26,7 @@ export function usePoll<T>(ask: () => Promise<Answer<T>>, everyMs: number | null
     const answer = await ask()
     // Overtaken by a newer question: says nothing any more.
     if (mine !== asked.current) return
-    if (!answer.ok && answer.status === 401) lost.current()
+    if (leadsToLogin(answer)) lost.current()
     setLoaded((before) => answered(before, answer, serverNow()))
   }, [ask])
 
