@@ -1,4 +1,4 @@
-//! What went on at the door within the last day: who is locked out, and how often something was refused.
+//! What went on at the door within the last day: who is locked out, how often something was refused, and which rules hold.
 
 use crate::Desk;
 use crate::agents::AgentRow;
@@ -7,6 +7,7 @@ use auth::{Core, Refusal};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::Store;
@@ -32,6 +33,9 @@ pub(crate) struct Security {
     /// Which role has which rights.
     #[schema(value_type = Object)]
     roles: BTreeMap<&'static str, Vec<&'static str>>,
+    /// What security.toml says of passwords, section by section, as it is in effect now.
+    #[schema(value_type = Object)]
+    settings: Value,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -39,6 +43,22 @@ pub(crate) struct Count {
     what: String,
     outcome: String,
     count: u64,
+}
+
+/// The sections a reload may change, in their own words.
+fn settings(policies: auth::Policies) -> Value {
+    let auth::Policies { passwords, lockout } = policies;
+    // Minutes as in the file: 0 is until somebody unlocks.
+    let minutes = lockout.block.map_or(0, |block| block.as_secs() / 60);
+    json!({
+        "passwords": {
+            "profile": passwords.profile,
+            "valid_days": passwords.valid_days,
+            "notice_days": passwords.notice_days,
+            "history": passwords.history,
+        },
+        "lockout": { "attempts": lockout.wrong, "minutes": minutes },
+    })
 }
 
 /// `GET /api/admin/security`.
@@ -66,5 +86,6 @@ pub(crate) async fn overview<S: Store, C: Core>(
         since: since.0,
         takeover: desk.auth.core().takeover_policy(),
         roles: [Role::Supervisor, Role::Engineer, Role::Administrator].into_iter().map(words).collect(),
+        settings: settings(desk.auth.core().policies()),
     }))
 }

@@ -30,6 +30,8 @@ const RING: Duration = Duration::from_secs(2);
 pub fn config(data_dir: PathBuf, base_port: Option<u16>) -> Config {
     let mut config = Config::development(data_dir, base_port);
     let address = trunk_address(base_port);
+    // As the shipped security.toml has it, so that a locked account can be looked at.
+    config.security.policies.lockout.wrong = 10;
     config.trunks = vec![terms::Trunk {
         id: TrunkId(0),
         name: "toy".into(),

@@ -79,8 +79,16 @@ export function groupsOf(answer: Record<string, unknown>): Group[] {
   return groups
 }
 
+/** Age and history are the suite's; beside another profile they hold for nobody. */
+const OF_THE_SUITE = ['valid_days', 'notice_days', 'warn_days', 'history']
+
 function rowsOf(values: Record<string, unknown>): [string, string][] {
-  return Object.entries(values).map(([name, value]) => [labelOf(name), settingWords(name, value)])
+  const suite = values.profile === undefined || values.profile === 'suite'
+  return Object.entries(values)
+    .filter(([name]) => suite || !OF_THE_SUITE.includes(name))
+    // In the order of the words above, which is the order in which they are understood.
+    .sort(([a], [b]) => place(Object.keys(LABEL), a) - place(Object.keys(LABEL), b))
+    .map(([name, value]) => [labelOf(name), settingWords(name, value)])
 }
 
 function place(order: readonly string[], id: string): number {

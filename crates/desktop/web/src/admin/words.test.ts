@@ -41,6 +41,14 @@ test('settings in words, and none is left out', () => {
   expect(groups[2]?.rows).toEqual([['A', '1']])
 })
 
+test('rules that hold for nobody are not told', () => {
+  const rows = (profile: string) => groupsOf({ passwords: { profile, valid_days: 90, history: 5 } })[0]?.rows.length
+  expect([rows('suite'), rows('off'), rows('modern')]).toEqual([3, 1, 1])
+  // However the server sorts them: first which rules, then their measures.
+  const shown = groupsOf({ passwords: { history: 5, profile: 'suite', valid_days: 90 } })[0]?.rows.map(([label]) => label)
+  expect(shown).toEqual(['Profile', 'Valid for', 'Not one of the last'])
+})
+
 test('roles from the one that may most', () => {
   expect(rolesOf({ agent: [], supervisor: ['see_logins'], administrator: ['see_logins', 'manage_agents'] }).map((each) => each.role))
     .toEqual(['Administrator', 'Supervisor', 'Agent'])
