@@ -3,12 +3,14 @@
 mod administration;
 mod client;
 mod durable;
+mod first_login;
 mod fraud;
 mod kill_nine;
 mod known_at_once;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod licence;
+mod login_figures;
 mod passwords;
 mod reload;
 mod secure;

@@ -54,13 +54,17 @@ impl ServerCertVerifier for Anyone {
 
 /// A TLS connection that believes any certificate and names this protocol, where one is given.
 pub async fn tls(to: SocketAddr, alpn: &[&str]) -> TlsStream<TcpStream> {
+    tls_over(TcpStream::connect(to).await.expect("a listener"), to, alpn).await
+}
+
+/// The same over a connection that is there already.
+pub async fn tls_over(stream: TcpStream, to: SocketAddr, alpn: &[&str]) -> TlsStream<TcpStream> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut config = ClientConfig::builder()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anyone))
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(to).await.expect("a listener");
     let name = ServerName::from(to.ip());
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
     timeout(Duration::from_secs(10), connecting).await.expect("a handshake that ends").expect("a handshake")

@@ -18,9 +18,14 @@ type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
 /// Opens `/sip` with these further headers; the HTTP status where it is refused.
 async fn open(hotseat: &Hotseat, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
+    open_at(hotseat, "/sip", headers).await
+}
+
+/// The same for another WebSocket of the web port.
+pub async fn open_at(hotseat: &Hotseat, path: &str, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
     let web: SocketAddr = hotseat.https.trim_start_matches("https://").parse().expect("an address");
     let stream = tls(web, &["http/1.1"]).await;
-    let mut request = format!("wss://{web}/sip").into_client_request().expect("a request");
+    let mut request = format!("wss://{web}{path}").into_client_request().expect("a request");
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().expect("a header"));
     }
@@ -31,7 +36,7 @@ async fn open(hotseat: &Hotseat, headers: &[(&'static str, &str)]) -> Result<Soc
     }
 }
 
-const SIP: (&str, &str) = ("sec-websocket-protocol", "sip");
+pub const SIP: (&str, &str) = ("sec-websocket-protocol", "sip");
 
 async fn says(socket: &mut Socket, text: String) -> Reply {
     socket.send(Message::text(text)).await.expect("an open socket");
