@@ -182,7 +182,7 @@ await scene('the first login leads to the new password and to nothing else; then
   await enterCredentials(page, who('ada'))
   await heading(page, 'Choose a new password').waitFor()
   await page.getByText('This is your first login.').waitFor()
-  for (const path of ['/', '/phonebar', '/admin', '/anywhere']) {
+  for (const path of ['/phonebar', '/admin', '/anywhere', '/']) {
     await page.goto(base + path)
     await heading(page, 'Choose a new password').waitFor()
   }
@@ -216,7 +216,7 @@ await scene('a rule that is open in the page is open at the server, and the othe
   const { body: { rules } } = await ask(page, '/api/password/rules')
   assert.ok(rules.length >= 7)
   const csrf = (await ask(page, '/api/me')).body.csrf
-  for (const typed of ['short', 'nouppercase-1', 'NOLOWERCASE-1', 'No-Digits-Here', 'NoSpecial1', 'No*Special(1)', 'Ünïcödé-7x', 'ñandú-ÑANDÚ-3', FIRST]) {
+  for (const typed of ['short', 'nouppercase-1', 'NOLOWERCASE-1', 'No-Digits-Here', 'NoSpecial1', 'No*Special(1)', 'Ünïcödé-x', 'ñandú-ÑANDÚ', FIRST]) {
     await field(page, 'New password').fill(typed)
     const here = new Set()
     for (const rule of rules) {
