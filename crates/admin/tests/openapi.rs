@@ -93,7 +93,7 @@ async fn everything_described_is_there() {
         let (method, path) = line.split_once(' ').unwrap();
         let request = http::Request::builder()
             .method(method.to_uppercase().as_str())
-            .uri(path.replace('{', "").replace('}', ""))
+            .uri(path.replace(['{', '}'], ""))
             .header("content-type", "application/json");
         let answer = h.app.clone().oneshot(request.body(Body::from("{}")).unwrap()).await.unwrap();
         let status = answer.status();

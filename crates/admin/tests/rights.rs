@@ -209,8 +209,8 @@ async fn what_is_no_request_is_told_so_and_nothing_breaks() {
             format!("/api/admin/agents/{name}/unlock"),
             format!("/api/admin/agents/{name}/disable"),
             format!("/api/admin/logins/{name}/end"),
-            format!("/api/admin/logins/-1/end"),
-            format!("/api/admin/logins/99999999999999999999999/end"),
+            "/api/admin/logins/-1/end".to_owned(),
+            "/api/admin/logins/99999999999999999999999/end".to_owned(),
             format!("/api/admin/phones/{name}/free"),
         ] {
             let answer = h.does(&boss, &path).await;

@@ -106,7 +106,7 @@ pub(crate) type InMemory = BTreeMap<[u8; 32], Ticket>;
 impl Tickets for Memory {
     async fn put_ticket(&self, ticket: Ticket) -> Result<bool, StoreError> {
         let mut tables = self.writable()?;
-        if !tables.logins.get(&ticket.login).is_some_and(|login| login.ended.is_none()) {
+        if tables.logins.get(&ticket.login).is_none_or(|login| login.ended.is_some()) {
             return Ok(false);
         }
         tables.tickets.retain(|_, old| old.expires > ticket.created);
