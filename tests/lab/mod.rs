@@ -55,8 +55,7 @@ impl Hotseat {
         let write = |name: &str, text: String| {
             std::fs::write(config.join(name), text).expect("a configuration file");
         };
-        // Below the ports the system hands out by itself, where the SIP port of this world came from.
-        let rtp = 20_000 + (std::process::id() % 12) as u16 * 1000;
+        let rtp = free_rtp_range();
         write(
             "gateway.toml",
             format!(
@@ -256,6 +255,19 @@ pub fn free_port() -> u16 {
         }
     }
     panic!("no free pair of ports on 127.0.0.1")
+}
+
+/// A thousand ports for media, below those the system hands out by itself, that no other world has taken: its first port,
+/// which all browsers share, is free for datagrams and for connections.
+fn free_rtp_range() -> u16 {
+    const RANGES: u16 = 12;
+    let mine = (std::process::id() % u32::from(RANGES)) as u16;
+    (0..RANGES)
+        .map(|next| 20_000 + (mine + next) % RANGES * 1000)
+        .find(|first| {
+            UdpSocket::bind(("127.0.0.1", *first)).is_ok() && TcpListener::bind(("127.0.0.1", *first)).is_ok()
+        })
+        .expect("a range of media ports that nobody uses")
 }
 
 /// The program beside this test: same profile, same target folder.
