@@ -10,7 +10,6 @@ mod known_at_once;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod licence;
-mod login_figures;
 mod passwords;
 mod reload;
 mod secure;

@@ -4,15 +4,20 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use terms::Secret;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// OWASP's parameters for argon2id: 19 MiB, two passes, one lane. About 30 ms.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// Logins that may wait for a hash; at 30 ms each the last one waits two seconds on one core. More get 503.
-const WAITING_MAX: usize = 64;
+/// Logins that may wait for a hash: a shift of some hundreds comes at once and is let in, one after the other. Who waits costs
+/// a connection and a few kilobytes, not 19 MiB. More get 503.
+const WAITING_MAX: usize = 512;
+/// Nobody waits longer for a turn: a page that hears nothing for so long is better told to come again (503).
+const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longer passwords are not read.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
@@ -50,7 +55,7 @@ pub fn is_outdated(phc: &str) -> bool {
     }
 }
 
-/// Runs hashes beside the runtime, a few at once, with a short queue: a storm of logins cannot starve calls.
+/// Runs hashes beside the runtime, a few at once, the others in turn: a storm of logins cannot starve calls.
 pub(crate) struct Hasher {
     slots: Arc<Semaphore>,
     queue: Arc<Semaphore>,
@@ -59,7 +64,7 @@ pub(crate) struct Hasher {
     verified: Arc<AtomicU64>,
 }
 
-/// The queue is full.
+/// The queue is full, or the turn did not come in time.
 #[derive(Debug)]
 pub(crate) struct Busy;
 
@@ -99,7 +104,8 @@ impl Hasher {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let place = self.queue.try_acquire().map_err(|_| Busy)?;
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| Busy)?;
+        let turn = Arc::clone(&self.slots).acquire_owned();
+        let slot = timeout(WAIT_MAX, turn).await.map_err(|_| Busy)?.map_err(|_| Busy)?;
         drop(place);
         // The slot moves with the work: it is given back when the hash is done, not when somebody stops listening.
         let done = tokio::task::spawn_blocking(move || {
@@ -158,5 +164,17 @@ mod tests {
         }
         assert_eq!(served, WAITING_MAX - 1);
         assert_eq!(hasher.queue.available_permits(), WAITING_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_turn_does_not_come_is_told_so() {
+        let hasher = Hasher::new(1);
+        let began = tokio::time::Instant::now();
+        let held = Arc::clone(&hasher.slots).acquire_owned().await.unwrap();
+        assert!(hasher.run(|| ()).await.is_err());
+        assert_eq!(began.elapsed().as_secs(), WAIT_MAX.as_secs());
+        assert_eq!(hasher.queue.available_permits(), WAITING_MAX, "the place in the queue is free again");
+        drop(held);
+        assert!(hasher.run(|| ()).await.is_ok());
     }
 }

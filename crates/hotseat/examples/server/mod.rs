@@ -1,5 +1,10 @@
 //! The program under load: started on a folder of its own, and what the kernel says it used.
 
+// Each measurement uses a part of it.
+#![allow(dead_code)]
+
+pub mod web;
+
 use anyhow::Context;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, UdpSocket};
@@ -15,22 +20,43 @@ pub struct Server {
     folder: PathBuf,
     pub domain: String,
     pub sip: SocketAddr,
+    /// Where people log in, if the world has that door.
+    pub web: Option<SocketAddr>,
     pub trunk: UdpSocket,
+}
+
+/// Who there is before the program starts.
+#[derive(Default)]
+pub struct World<'a> {
+    pub phones: usize,
+    pub agents: usize,
+    /// So many agents, the first ones, sit at the phones of their number.
+    pub seated: usize,
+    /// Everybody's, and then there is a web door.
+    pub password: Option<&'a str>,
+    /// For `security.toml`.
+    pub security: &'a str,
 }
 
 impl Server {
     /// Phones p0, p1, … with one secret, and agents 20000, 20001, … who sit at them.
     pub fn start(phones: usize, agents: usize) -> anyhow::Result<Server> {
+        Server::start_in(&World { phones, agents, seated: agents, ..World::default() })
+    }
+
+    pub fn start_in(world: &World<'_>) -> anyhow::Result<Server> {
         let folder = std::env::temp_dir().join(format!("hotseat-bench-{}", std::process::id()));
         let config = folder.join("sip-config");
         std::fs::create_dir_all(&config)?;
         let trunk = UdpSocket::bind("127.0.0.1:0")?;
         let domain = "bench.test".to_owned();
+        let web = if world.password.is_some() { "https = \"127.0.0.1:0\"\n" } else { "" };
+        std::fs::write(config.join("security.toml"), world.security)?;
         std::fs::write(
             config.join("gateway.toml"),
             format!(
                 "domain = \"{domain}\"\ndata_dir = \"../data\"\ndrain_s = 1\n[listen]\nsip_udp = [\"127.0.0.1:0\"]\n\
-                 [registration]\nbindings_max = 1000000\n"
+                 {web}[registration]\nbindings_max = 1000000\n"
             ),
         )?;
         std::fs::write(
@@ -40,7 +66,7 @@ impl Server {
                 a = trunk.local_addr()?
             ),
         )?;
-        populate(&folder.join("data"), &domain, phones, agents)?;
+        populate(&folder.join("data"), &domain, world)?;
         let binary = std::env::current_exe()?;
         let binary =
             binary.parent().and_then(|p| p.parent()).context("target/PROFILE/examples")?.join("hotseat");
@@ -57,7 +83,8 @@ impl Server {
         BufReader::new(stdout).read_line(&mut line)?;
         let ready: serde_json::Value = serde_json::from_str(&line).context("the ready line")?;
         let sip = ready["sip_udp"].as_str().context("sip_udp")?.parse()?;
-        Ok(Server { child, folder, domain, sip, trunk })
+        let web = ready["https"].as_str().and_then(|url| url.strip_prefix("https://")?.parse().ok());
+        Ok(Server { child, folder, domain, sip, web, trunk })
     }
 
     /// Microseconds of processor time of all threads that live, from /proc/PID/task/*/schedstat.
@@ -86,12 +113,13 @@ impl Server {
 }
 
 /// Fills the store before the server starts, through the same doors the commands use.
-fn populate(data: &std::path::Path, domain: &str, phones: usize, agents: usize) -> anyhow::Result<()> {
+fn populate(data: &std::path::Path, domain: &str, world: &World<'_>) -> anyhow::Result<()> {
     std::fs::create_dir_all(data)?;
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("{e}"))?;
     let key = store::SealingKey::generate(bytes);
     std::fs::write(data.join("secret.key"), key.0.expose())?;
+    let hash = world.password.map(|password| auth::password::hash(&Secret::new(password))).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = store::Sqlite::open(data.join("hotseat.db"), key).await?;
@@ -103,7 +131,7 @@ fn populate(data: &std::path::Path, domain: &str, phones: usize, agents: usize) 
             floor: String::new(),
             ha1: sip::digest::ha1(&format!("p{i}"), domain, &secret),
         };
-        let devices = store.add_devices((0..phones).map(device).collect()).await?;
+        let devices = store.add_devices((0..world.phones).map(device).collect()).await?;
         let agent = |i: usize| store::NewAgent {
             login_name: format!("a{i}"),
             display_name: format!("a{i}"),
@@ -111,13 +139,13 @@ fn populate(data: &std::path::Path, domain: &str, phones: usize, agents: usize) 
             typology: Typology::External,
             dids: Vec::new(),
             outbound_number: None,
-            password_hash: None,
+            password_hash: hash.clone(),
             role: terms::Role::Agent,
             email: None,
             way: store::Way::Local,
         };
-        let ids: Vec<AgentId> = store.add_agents((0..agents).map(agent).collect()).await?;
-        for (agent, device) in ids.into_iter().zip(devices) {
+        let ids: Vec<AgentId> = store.add_agents((0..world.agents).map(agent).collect()).await?;
+        for (agent, device) in ids.into_iter().zip(devices).take(world.seated) {
             let claim = Claim {
                 agent,
                 place: Place::Phone(device),
