@@ -9,6 +9,7 @@ mod kill_nine;
 mod known_at_once;
 #[path = "../lab/mod.rs"]
 mod lab;
+mod leaks;
 mod licence;
 mod passwords;
 mod reload;
@@ -16,4 +17,5 @@ mod secure;
 mod streams;
 mod trunk_tls;
 mod web_attacks;
+mod web_phone;
 mod websocket;

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-type Socket = WebSocketStream<TlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
 /// Opens `/sip` with these further headers; the HTTP status where it is refused.
 async fn open(hotseat: &Hotseat, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {

@@ -145,6 +145,11 @@ impl Hotseat {
         child.wait().ok().and_then(|s| s.code())
     }
 
+    /// The process, for who looks at it from outside.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a running process").id()
+    }
+
     /// Sends the process a signal.
     pub fn signal(&self, signal: i32) {
         let child = self.child.as_ref().expect("a running process");

@@ -93,7 +93,10 @@ async fn answer(mut stream: UnixStream, desk: Desk) -> std::io::Result<()> {
         "counters" => {
             let count = |c: &std::sync::atomic::AtomicU64| c.load(std::sync::atomic::Ordering::Relaxed);
             let c = &core.counters;
+            let held = core.query(|gateway, _| held_json(gateway)).await.unwrap_or_default();
+            let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
             Some(json!({
+                "tasks": tasks, "held": held,
                 "udp_received": count(&c.udp_received), "udp_sent": count(&c.udp_sent), "udp_lost": count(&c.udp_lost),
                 "stream_dropped": count(&c.stream_dropped), "store_busy": count(&c.store_busy),
             }))
@@ -102,6 +105,15 @@ async fn answer(mut stream: UnixStream, desk: Desk) -> std::io::Result<()> {
     };
     let answer = answer.unwrap_or_else(|| json!({ "error": "the core does not answer" }));
     write.write_all(format!("{answer}\n").as_bytes()).await
+}
+
+/// How many entries the gateway's tables have now: after everybody has gone they are what they were before.
+fn held_json(gateway: &gateway::Gateway) -> serde_json::Value {
+    json!({
+        "calls": gateway.calls_alive(), "call_tables": gateway.call_tables(),
+        "browser_tables": gateway.browser_tables(), "bindings": gateway.registrar().len(),
+        "watched": gateway.watched(),
+    })
 }
 
 fn calls_json(gateway: &gateway::Gateway) -> serde_json::Value {

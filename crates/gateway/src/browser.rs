@@ -296,8 +296,7 @@ impl Gateway {
     fn forget_browser(&mut self, now: Now, login: LoginId) {
         let aor = self.browser_aor(login);
         for (gone, _) in self.registrar.contacts(now, &aor) {
-            // One that came by digest and not by cookie is as much this login's as the others.
-            self.browsers.add(gone.flow, login, false);
+            // One whose connection is gone already is not known any more, and stays so: nobody would say again that it closed.
             self.browsers.close(gone.flow);
         }
         self.browsers.seats.remove(&login);

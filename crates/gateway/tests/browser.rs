@@ -138,6 +138,15 @@ fn a_page_that_does_not_come_back_is_waited_for_thirty_seconds() {
 }
 
 #[test]
+fn a_page_that_was_gone_before_its_login_ended_leaves_nothing_behind() {
+    let (mut t, page) = ready();
+    t.input(Input::FlowClosed { flow: page, why: WhyClosed::ByPeer });
+    t.login(in_browser(2, 2));
+    assert_eq!(t.gateway.browser_tables(), [0, 0], "nobody will say once more that it is closed");
+    assert_eq!(t.gateway.registrar().len(), 0);
+}
+
+#[test]
 fn a_reloaded_page_takes_the_place_of_its_old_dialog() {
     let (mut t, page, invite) = talking();
     t.input(Input::FlowClosed { flow: page, why: WhyClosed::ByPeer });
