@@ -11,7 +11,7 @@ use serde_json::json;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 
-const FIRST: &str = "handed-out-0001";
+const FIRST: &str = "Handed-Out-0001";
 const OWN: &str = "Kx7#mQ2p";
 
 #[tokio::test(flavor = "multi_thread")]

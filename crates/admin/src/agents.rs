@@ -329,7 +329,14 @@ pub(crate) async fn password<S: Store, C: Core>(
         return Err(Reason::NotLocal.into());
     }
     let (password, shown) = match new.password {
-        Some(Hidden(password)) => (password, None),
+        Some(Hidden(password)) => {
+            if let Err(refusal) = desk.auth.may_give(&account, password.clone()).await {
+                desk.note(&boss, "password_set", refusal.word(), &name, None).await;
+                return Err(refusal);
+            }
+            (password, None)
+        }
+        // Eighty bits of chance need no rules.
         None => {
             let made = made::password().ok_or(Reason::Busy)?;
             let shown = made.expose().to_owned();

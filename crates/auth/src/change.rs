@@ -7,7 +7,7 @@ use crate::login::Password;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::refusal::{Reason, Refusal};
 use crate::state::{Auth, ended};
-use crate::suite::{Age, Owner, Policy, Profile, Rule};
+use crate::suite::{Age, Owner, Policy, Rule, sentence_for_another};
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -160,7 +160,7 @@ pub(crate) async fn accept<S: Store, C: Core>(
     let policy = auth.policies().passwords;
     let second_factor = has_second_factor(auth, account).await?;
     let mut broken = shape(auth, policy, account, second_factor, new.clone()).await?;
-    if broken.is_empty() && policy.profile != Profile::Off {
+    if broken.is_empty() {
         broken = history(auth, policy.rules(second_factor), account, &new).await?;
     }
     if !broken.is_empty() {
@@ -169,6 +169,26 @@ pub(crate) async fn accept<S: Store, C: Core>(
     }
     let hash = auth.hasher.hash(new).await.map_err(|_| Reason::Busy)?;
     hash.ok_or_else(|| Reason::Busy.into())
+}
+
+/// A password somebody chose for another is held against what shows in it; that it differs from earlier ones is its owner's
+/// business, and told to nobody else.
+pub(crate) async fn accept_for_another<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    account: &Account,
+    new: Secret,
+) -> Result<(), Refusal> {
+    if new.expose().is_empty() || new.expose().len() > PASSWORD_BYTES_MAX {
+        return Err(Reason::BadRequest.into());
+    }
+    let second_factor = has_second_factor(auth, account).await?;
+    let broken = shape(auth, auth.policies().passwords, account, second_factor, new).await?;
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let sentence = sentence_for_another(&broken);
+    let failed: Vec<&str> = broken.into_iter().map(Rule::id).collect();
+    Err(Refusal::from(Reason::PasswordRules).saying(sentence).with("failed", failed))
 }
 
 /// What shows in the password itself. The lists take a millisecond or twenty: not on the runtime's threads.

@@ -2,8 +2,9 @@
 //! things they do to an account.
 
 use crate::Core;
+use crate::change;
 use crate::refusal::{Reason, Refusal};
-use crate::state::Inner;
+use crate::state::{Auth, Inner};
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::{Account, AuditEntry, Store, WebSession};
@@ -111,6 +112,14 @@ impl<S: Store, C: Core> Inner<S, C> {
         self.store.put_password(account.agent.id, hash, None, true).await?;
         self.store.drop_pending_sessions(account.agent.id).await?;
         Ok(())
+    }
+}
+
+impl<S: Store, C: Core> Auth<S, C> {
+    /// Whether somebody may choose this password for the account's owner; otherwise 422 `password_rules`, with the rules that
+    /// are in its way.
+    pub async fn may_give(&self, account: &Account, password: Secret) -> Result<(), Refusal> {
+        change::accept_for_another(self, account, password).await
     }
 }
 

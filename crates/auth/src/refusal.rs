@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use terms::StoreError;
 
 macro_rules! reasons {
@@ -28,7 +29,7 @@ reasons! {
     WrongCredentials = "wrong_credentials", UNAUTHORIZED, "The username or the password is wrong.";
     /// The same for every name, whether it is somebody's or not, and for the right password (SPEC D6).
     Blocked = "blocked", FORBIDDEN,
-        "Too many wrong passwords: this login is blocked. Please contact your administrator.";
+        "Too many wrong attempts: this login is blocked. Please contact your administrator.";
     TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "Too many attempts. Please wait a moment and try again.";
     NoSession = "no_session", UNAUTHORIZED, "You are not logged in.";
     LoginExpired = "login_expired", UNAUTHORIZED, "Your login took too long or has expired. Please log in again.";
@@ -138,15 +139,15 @@ const BUSY_RETRY_S: u64 = 2;
 #[derive(Debug)]
 pub struct Refusal {
     reason: Reason,
-    sentence: &'static str,
+    sentence: Cow<'static, str>,
     retry_after_s: Option<u64>,
     more: Map<String, Value>,
 }
 
 impl Refusal {
     /// Says it in the words of the thing that happened instead of the reason's own.
-    pub fn saying(mut self, sentence: &'static str) -> Refusal {
-        self.sentence = sentence;
+    pub fn saying(mut self, sentence: impl Into<Cow<'static, str>>) -> Refusal {
+        self.sentence = sentence.into();
         self
     }
 
@@ -172,7 +173,8 @@ impl Refusal {
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Refusal {
-        let refusal = Refusal { reason, sentence: reason.sentence(), retry_after_s: None, more: Map::new() };
+        let refusal =
+            Refusal { reason, sentence: reason.sentence().into(), retry_after_s: None, more: Map::new() };
         match reason {
             Reason::Busy | Reason::StoreUnavailable => refusal.retry_after(BUSY_RETRY_S),
             _ => refusal,
@@ -207,7 +209,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut body = Map::new();
         body.insert("reason".into(), self.reason.word().into());
-        body.insert("sentence".into(), self.sentence.into());
+        body.insert("sentence".into(), Value::String(self.sentence.into_owned()));
         body.extend(self.more);
         let mut response = (self.reason.status(), Json(Value::Object(body))).into_response();
         if let Some(seconds) = self.retry_after_s {

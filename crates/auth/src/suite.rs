@@ -11,11 +11,10 @@ use zxcvbn::zxcvbn;
 pub const SPECIALS: &str = "~!@#$%^&-_=+[{]}";
 /// The most old passwords that can be asked to differ from.
 pub const HISTORY_MAX: u32 = 12;
-/// Characters a password of the suite has at least.
-const SUITE_LENGTH: usize = 8;
+/// Characters a password has at least, whatever the profile.
+const LENGTH_MIN: usize = 8;
 /// NIST SP 800-63B-4: a password that is the only proof has 15 characters, one beside a second factor 8.
 const MODERN_LENGTH: usize = 15;
-const MODERN_LENGTH_WITH_FACTOR: usize = 8;
 /// A password among the first so many guesses of somebody who knows the lists of breached ones is as good as on the list.
 const GUESSES_MIN: u64 = 100_000;
 /// Characters of either end that are looked up. The estimate tries all readings of `4@8(` and the like: its time grows with
@@ -28,7 +27,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
-    /// None (SPEC D4).
+    /// The floor alone: no composition, no expiry, no history, no change at the first login (SPEC D4). A password of one
+    /// character, or one that everybody guesses, is refused all the same: no house means that by «no rules».
     #[default]
     Off,
     /// Composition, expiry, history (SPEC D1 to D3).
@@ -81,17 +81,17 @@ pub struct Owner<'a> {
 impl Policy {
     pub fn rules(&self, second_factor: bool) -> Vec<Rule> {
         match self.profile {
-            Profile::Off => Vec::new(),
+            Profile::Off => vec![Rule::Length(LENGTH_MIN), Rule::NotCommon],
             Profile::Suite => {
                 let mut rules =
-                    vec![Rule::Length(SUITE_LENGTH), Rule::Lower, Rule::Upper, Rule::Digit, Rule::Special];
+                    vec![Rule::Length(LENGTH_MIN), Rule::Lower, Rule::Upper, Rule::Digit, Rule::Special];
                 rules.extend([Rule::NotOld, Rule::NotCommon]);
                 let history = self.history.min(HISTORY_MAX);
                 rules.extend((history > 0).then_some(Rule::NotRecent(history)));
                 rules
             }
             Profile::Modern => {
-                let length = if second_factor { MODERN_LENGTH_WITH_FACTOR } else { MODERN_LENGTH };
+                let length = if second_factor { LENGTH_MIN } else { MODERN_LENGTH };
                 vec![Rule::Length(length), Rule::NotOld, Rule::NotCommon]
             }
         }
@@ -179,6 +179,14 @@ impl Rule {
         }
     }
 
+    /// The same for somebody who chooses a password for another.
+    pub fn text_for_another(self) -> String {
+        match self {
+            Rule::NotCommon => "Not a common password, and not the agent's name".into(),
+            other => other.text(),
+        }
+    }
+
     /// For the page, with what it needs to tick by itself.
     pub fn json(self) -> Value {
         let mut value = json!({ "id": self.id(), "text": self.text() });
@@ -203,6 +211,16 @@ impl Rule {
             Rule::NotOld | Rule::NotRecent(_) => true,
         }
     }
+}
+
+/// What somebody who chose a password for another is told: «… at least 8 characters; not a common password …».
+pub fn sentence_for_another(broken: &[Rule]) -> String {
+    let lower = |text: String| {
+        let mut letters = text.chars();
+        letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+    };
+    let list: Vec<String> = broken.iter().map(|rule| lower(rule.text_for_another())).collect();
+    format!("This password does not keep the rules: {}.", list.join("; "))
 }
 
 /// On a list of common and breached passwords whatever its case, close to one, or the owner's own name.
@@ -291,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn common_ones_are_refused_in_both_profiles_and_off_has_no_rules() {
+    fn common_ones_are_refused_in_every_profile() {
         for password in ["Password1!", "P@ssw0rd!", "Qwerty1!", "Welcome1!", "Aa1!Aa1!", "Hotseat1!"] {
             assert_eq!(broken(suite(), password), ["not_common"], "{password}");
         }
@@ -308,7 +326,25 @@ mod tests {
             assert_eq!(broken(modern(), password), ["not_common"], "{password}");
         }
         assert_eq!(broken(modern(), "a b c d e f g h i j k l m n o p, and then she laughed"), [""; 0]);
-        assert_eq!(broken(Policy::default(), "1"), [""; 0]);
+    }
+
+    #[test]
+    fn without_rules_there_is_still_a_floor() {
+        let off = Policy::default();
+        for (password, wanted) in [
+            ("1", &["length", "not_common"][..]),
+            ("xk7wmq2", &["length"]),
+            ("xk7wmq2p", &[]),
+            ("Password1!", &["not_common"]),
+            ("12345678", &["not_common"]),
+            ("annabelvanderlee", &["not_common"]),
+        ] {
+            assert_eq!(broken(off, password), wanted, "{password}");
+        }
+        assert_eq!(
+            sentence_for_another(&off.broken("1", ANN)),
+            "This password does not keep the rules: at least 8 characters; not a common password, and not the agent's name."
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! `hotseat agents`: add, list, remove, enable, disable, give a role, an address or a password, import.
 
 use crate::cli::{AddAgent, Agents, Place};
-use crate::{audit, chance, out, place};
+use crate::given::{self, Given};
+use crate::{audit, out, place};
 use anyhow::{Context, bail};
+use auth::suite::{Owner, Policy};
 use daemon::core::wall_now;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
@@ -11,10 +13,13 @@ use store::{Account, Accounts, Attempts, Factors, NewAgent, Sqlite, Store, Way};
 use terms::{Agent, EmailAddress, Role, Secret, Typology};
 
 pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> {
-    let data = place::find(place)?.data_dir;
+    let found = place::find(place)?;
+    // A data folder alone does not know which rules its service was given.
+    let policy = found.config.map_or_else(Policy::default, |config| config.security.policies.passwords);
+    let data = found.data_dir;
     let store = place::open_store(&data).await?;
     match what {
-        Agents::Add(agent) => add(&store, &data, json, agent).await,
+        Agents::Add(agent) => add(&store, &data, json, policy, agent).await,
         Agents::List => list(&store, json).await,
         Agents::Remove { login_name } => remove(&store, &data, json, &login_name).await,
         Agents::Enable { login_name } => enable(&store, &data, json, &login_name, true).await,
@@ -23,10 +28,10 @@ pub async fn run(place: &Place, json: bool, what: Agents) -> anyhow::Result<()> 
         Agents::Role { login_name, role: new } => role(&store, json, &login_name, new.into()).await,
         Agents::Email { login_name, email: new } => email(&store, json, &login_name, new).await,
         Agents::Password { login_name, password_stdin } => {
-            password(&store, json, &login_name, password_stdin).await
+            password(&store, json, policy, &login_name, password_stdin).await
         }
         Agents::ResetFactors { login_name } => reset_factors(&store, json, &login_name).await,
-        Agents::Import { file } => import(&store, &data, json, &file).await,
+        Agents::Import { file } => import(&store, &data, json, policy, &file).await,
     }
 }
 
@@ -41,16 +46,18 @@ struct Added {
     password: Option<String>,
 }
 
-async fn add(store: &Sqlite, data: &Path, json: bool, a: AddAgent) -> anyhow::Result<()> {
-    let (password, shown) = password_or_random(a.password_stdin)?;
+async fn add(store: &Sqlite, data: &Path, json: bool, policy: Policy, a: AddAgent) -> anyhow::Result<()> {
+    let display_name = a.name.unwrap_or_else(|| a.login_name.clone());
+    let owner = Owner { login_name: &a.login_name, display_name: &display_name, second_factor: false };
+    let (password, shown) = given::typed_or_made(a.password_stdin, policy, owner)?;
     let agent = NewAgent {
-        display_name: a.name.unwrap_or_else(|| a.login_name.clone()),
+        display_name,
         login_name: a.login_name.clone(),
         extension: a.extension.clone(),
         typology: a.typology.into(),
         dids: a.did,
         outbound_number: a.outbound_number,
-        password_hash: Some(hash(password).await?),
+        password_hash: Some(given::hash(password).await?),
         role: a.role.into(),
         email: a.email,
         way: Way::Local,
@@ -75,22 +82,6 @@ async fn add(store: &Sqlite, data: &Path, json: bool, a: AddAgent) -> anyhow::Re
         None => format!("{} (extension {}) added.", added.login_name, added.extension),
     });
     Ok(())
-}
-
-/// The password, and again as text where it was made here and must be shown.
-fn password_or_random(from_stdin: bool) -> anyhow::Result<(Secret, Option<String>)> {
-    if from_stdin {
-        return Ok((chance::from_stdin("password")?, None));
-    }
-    let password = chance::password()?;
-    let shown = password.expose().to_owned();
-    Ok((password, Some(shown)))
-}
-
-/// argon2id takes its time and its memory; neither belongs on a runtime's thread.
-pub async fn hash(password: Secret) -> anyhow::Result<String> {
-    let hashed = tokio::task::spawn_blocking(move || auth::password::hash(&password)).await?;
-    hashed.map_err(|e| anyhow::anyhow!("the password cannot be hashed: {e}"))
 }
 
 async fn find(store: &Sqlite, login_name: &str) -> anyhow::Result<Agent> {
@@ -244,11 +235,22 @@ async fn reset_factors(store: &Sqlite, json: bool, login_name: &str) -> anyhow::
     Ok(())
 }
 
-async fn password(store: &Sqlite, json: bool, login_name: &str, from_stdin: bool) -> anyhow::Result<()> {
+async fn password(
+    store: &Sqlite,
+    json: bool,
+    policy: Policy,
+    login_name: &str,
+    from_stdin: bool,
+) -> anyhow::Result<()> {
     let agent = find(store, login_name).await?;
-    let (password, shown) = password_or_random(from_stdin)?;
+    let owner = Owner {
+        login_name: &agent.login_name,
+        display_name: &agent.display_name,
+        second_factor: !store.factors(agent.id).await?.is_empty(),
+    };
+    let (password, shown) = given::typed_or_made(from_stdin, policy, owner)?;
     // Handed out, not chosen: where passwords follow rules, the next login asks for another one.
-    store.put_password(agent.id, hash(password).await?, None, false).await?;
+    store.put_password(agent.id, given::hash(password).await?, None, false).await?;
     audit::note(store, "password_set", &agent.login_name, None).await?;
     let value = serde_json::json!({ "login_name": login_name, "password": shown });
     out::one(json, &value, || match &shown {
@@ -276,11 +278,15 @@ struct Row {
     password: String,
 }
 
-async fn import(store: &Sqlite, data: &Path, json: bool, file: &Path) -> anyhow::Result<()> {
+async fn import(store: &Sqlite, data: &Path, json: bool, policy: Policy, file: &Path) -> anyhow::Result<()> {
     let rows: Vec<Row> = read_csv(file)?;
-    let passwords = rows.iter().map(|r| r.password.clone()).collect();
-    // Hashing is the slow part, so all cores share it.
-    let hashes = tokio::task::spawn_blocking(move || hash_all(passwords)).await??;
+    let given = |r: &Row| Given {
+        login_name: r.login_name.clone(),
+        display_name: r.display_name.clone(),
+        password: Secret::new(r.password.as_str()),
+    };
+    let given: Vec<Given> = rows.iter().map(given).collect();
+    let hashes = tokio::task::spawn_blocking(move || given::hash_all(policy, &given)).await??;
     let agents: Vec<NewAgent> = rows
         .into_iter()
         .zip(hashes)
@@ -308,28 +314,6 @@ async fn import(store: &Sqlite, data: &Path, json: bool, file: &Path) -> anyhow:
         }
     });
     Ok(())
-}
-
-fn hash_all(passwords: Vec<String>) -> anyhow::Result<Vec<Option<String>>> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = passwords.len().div_ceil(threads).max(1);
-    let hash = |password: &String| match password.is_empty() {
-        true => Ok(None),
-        false => auth::password::hash(&Secret::new(password.as_str()))
-            .map(Some)
-            .map_err(|e| anyhow::anyhow!("a password cannot be hashed: {e}")),
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = passwords
-            .chunks(share)
-            .map(|chunk| scope.spawn(move || chunk.iter().map(hash).collect::<anyhow::Result<Vec<_>>>()))
-            .collect();
-        let mut all = Vec::with_capacity(passwords.len());
-        for worker in workers {
-            all.extend(worker.join().map_err(|_| anyhow::anyhow!("hashing failed"))??);
-        }
-        Ok(all)
-    })
 }
 
 /// Reads a CSV file with a header line; an error names the line and what is wrong with it.

@@ -5,6 +5,7 @@ mod audit;
 mod chance;
 mod cli;
 mod dev;
+mod given;
 mod licence;
 mod logins;
 mod mail;

@@ -1,7 +1,7 @@
 //! Who lives in the development world. Made at the first start; names and passwords are kept in `logins.txt` of its data
 //! folder, so that the next start finds the same people.
 
-use crate::{agents, chance, phones, place};
+use crate::{agents, chance, given, phones, place};
 use anyhow::Context;
 use daemon::{Config, Ready};
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ pub async fn settle(store: &Sqlite, config: &Config) -> anyhow::Result<People> {
             typology: *typology,
             dids: vec![format!("+4969{extension}")],
             outbound_number: Some(format!("+4969{extension}")),
-            password_hash: Some(agents::hash(password).await?),
+            password_hash: Some(given::hash(password).await?),
             role: *role,
             email: Some(format!("{login}@hotseat.test")),
             way: Way::Local,
