@@ -182,7 +182,7 @@ async fn write<S: Store, C: Core>(
 }
 
 /// Hands the letter over; a task of its own brings it out and writes down how it went.
-fn send<S: Store, C: Core>(
+pub(crate) fn send<S: Store, C: Core>(
     auth: &Auth<S, C>,
     who: String,
     from: IpAddr,
@@ -192,9 +192,10 @@ fn send<S: Store, C: Core>(
     let posted = auth.settings.mailer.post(letter).map_err(|error| error.word())?;
     let auth = auth.clone();
     tokio::spawn(async move {
-        let outcome = posted.deliver().await;
-        let outcome = outcome.as_ref().map_or_else(MailError::word, |_| "letter_sent");
+        let delivered = posted.deliver().await;
+        let outcome = delivered.outcome.as_ref().map_or_else(MailError::word, |_| "letter_sent");
         auth.audit(&who, from, what, outcome).await;
+        drop(delivered);
     });
     Ok(())
 }

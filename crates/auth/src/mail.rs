@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use terms::{EmailAddress, Secret};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Letters under way, waiting ones too. A reset that finds the queue full is written to the audit log and lost.
 const LETTERS_MAX: usize = 256;
@@ -22,6 +22,8 @@ const LETTERS_MAX: usize = 256;
 const CONVERSATIONS_MAX: usize = 4;
 /// How long a letter waits before it is tried again, when what stood in its way may pass. The link in it lives an hour.
 const AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(90)];
+/// Letters that are being handed over when the service stops may be finished; those that wait for another try are given up.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
 /// What a mail server said is repeated so far.
 const SAID_MAX: usize = 300;
 
@@ -34,6 +36,17 @@ pub enum MailTls {
     Tls,
     /// Nothing. For a server on this machine.
     None,
+}
+
+impl MailTls {
+    /// As `mail.toml` has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            MailTls::StartTls => "starttls",
+            MailTls::Tls => "tls",
+            MailTls::None => "none",
+        }
+    }
 }
 
 /// Where letters go out. `mail.toml` as it was read.
@@ -104,6 +117,9 @@ pub enum MailError {
     Refused { server: String, said: String, passing: bool },
     #[error("the mail server {server} broke off: {why}")]
     BrokeOff { server: String, why: String },
+    /// A letter is kept nowhere but in memory: its link is as good as a password, and of that only a hash is ever written down.
+    #[error("the service stopped before the mail server took the letter")]
+    Stopped,
     #[error("the letter cannot be written: {0}")]
     Unwritable(String),
 }
@@ -130,6 +146,7 @@ impl MailError {
             MailError::NoWayIn { .. } | MailError::LoginRefused { .. } => "mail_login_refused",
             MailError::Refused { .. } => "mail_refused",
             MailError::BrokeOff { .. } => "mail_broke_off",
+            MailError::Stopped => "lost_at_stop",
             MailError::Unwritable(_) => "mail_unwritable",
         }
     }
@@ -143,6 +160,7 @@ struct Inner {
     settings: RwLock<Option<Arc<MailSettings>>>,
     letters: Arc<Semaphore>,
     conversations: Semaphore,
+    stopping: watch::Sender<bool>,
 }
 
 impl Default for Mailer {
@@ -157,6 +175,36 @@ impl Mailer {
             settings: RwLock::new(settings.map(Arc::new)),
             letters: Arc::new(Semaphore::new(LETTERS_MAX)),
             conversations: Semaphore::new(CONVERSATIONS_MAX),
+            stopping: watch::Sender::new(false),
+        }))
+    }
+
+    /// The service stops: no further letter is taken, what is being handed over may be finished, what waits is given up, and
+    /// whoever handed it in hears so before this returns. How many are still not settled: none, as a rule.
+    pub async fn close(&self) -> usize {
+        self.0.stopping.send_replace(true);
+        let all = u32::try_from(LETTERS_MAX).unwrap_or(u32::MAX);
+        let settled = tokio::time::timeout(LAST_WORDS_MAX * 2, self.0.letters.acquire_many(all)).await;
+        match settled {
+            Ok(_) => 0,
+            Err(_) => LETTERS_MAX.saturating_sub(self.0.letters.available_permits()),
+        }
+    }
+
+    async fn stops(&self) {
+        let mut stopping = self.0.stopping.subscribe();
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    }
+
+    /// What `mail.toml` says, without secrets; `None`: nothing.
+    pub fn describe(&self) -> Option<serde_json::Value> {
+        let settings = self.settings()?;
+        Some(serde_json::json!({
+            "server": format!("{}:{}", settings.host, settings.port),
+            "tls": settings.tls.word(),
+            "username": settings.credentials.as_ref().map(|(name, _)| name.clone()),
+            "from": settings.from.reveal(),
+            "timeout_s": settings.timeout.as_secs(),
         }))
     }
 
@@ -180,6 +228,9 @@ impl Mailer {
         if !self.is_set() {
             return Err(MailError::NotSet);
         }
+        if *self.0.stopping.borrow() {
+            return Err(MailError::Stopped);
+        }
         let place = Arc::clone(&self.0.letters).try_acquire_owned().map_err(|_| MailError::QueueFull)?;
         Ok(Posted { mailer: self.clone(), letter, place })
     }
@@ -202,21 +253,17 @@ pub struct Posted {
 }
 
 impl Posted {
-    /// Brings it to the server, trying again where that may help. Minutes, when nobody answers there.
-    pub async fn deliver(self) -> Result<String, MailError> {
-        let mut again = AGAIN_AFTER.iter();
-        let outcome = loop {
-            let error = match self.mailer.try_now(&self.letter).await {
-                Ok(said) => break Ok(said),
-                Err(error) => error,
-            };
-            match again.next() {
-                Some(wait) if error.passes() => {
-                    tracing::warn!(to = %self.letter.to, %error, again_in_s = wait.as_secs(), "letter waits");
-                    tokio::time::sleep(*wait).await;
-                }
-                _ => break Err(error),
-            }
+    /// Brings it to the server, trying again where that may help. Minutes, when nobody answers there. Whoever keeps what comes
+    /// back writes down how it went before it is dropped: a stop of the service waits for that.
+    pub async fn deliver(self) -> Delivered {
+        let mailer = self.mailer.clone();
+        let cut = async {
+            mailer.stops().await;
+            tokio::time::sleep(LAST_WORDS_MAX).await;
+        };
+        let outcome = tokio::select! {
+            outcome = self.try_and_try() => outcome,
+            () = cut => Err(MailError::Stopped),
         };
         match &outcome {
             Ok(_) => tracing::info!(to = %self.letter.to, subject = self.letter.subject, "letter sent"),
@@ -224,9 +271,30 @@ impl Posted {
                 tracing::error!(to = %self.letter.to, subject = self.letter.subject, %error, "letter lost")
             }
         }
-        drop(self.place);
-        outcome
+        Delivered { outcome, _place: self.place }
     }
+
+    async fn try_and_try(&self) -> Result<String, MailError> {
+        let mut again = AGAIN_AFTER.iter();
+        loop {
+            let error = match self.mailer.try_now(&self.letter).await {
+                Ok(said) => return Ok(said),
+                Err(error) => error,
+            };
+            let Some(wait) = again.next().filter(|_| error.passes()) else { return Err(error) };
+            tracing::warn!(to = %self.letter.to, %error, again_in_s = wait.as_secs(), "letter waits");
+            tokio::select! {
+                () = tokio::time::sleep(*wait) => {}
+                () = self.mailer.stops() => return Err(MailError::Stopped),
+            }
+        }
+    }
+}
+
+/// How it went. The letter's place in the queue is free when this is dropped.
+pub struct Delivered {
+    pub outcome: Result<String, MailError>,
+    _place: OwnedSemaphorePermit,
 }
 
 /// What an administrator sends to see whether mail works.

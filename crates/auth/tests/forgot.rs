@@ -320,6 +320,26 @@ async fn a_password_that_breaks_the_rules_leaves_the_link_as_it_is() {
 }
 
 #[tokio::test]
+async fn without_any_rules_a_link_does_not_set_a_password_of_one_letter() {
+    let (w, sink) = with_mail(Manner::Takes).await;
+    let rules = w.get("/api/password/rules", &Browser::default()).await.ok().body;
+    let ids: Vec<&str> =
+        rules["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    assert_eq!((&rules["profile"], ids), (&json!("off"), vec!["length", "not_common"]));
+    forgets(&w, "ann@example.com").await;
+    audited(&w, "forgot_password", "letter_sent").await;
+    let token = token(&sink.letters()[0]);
+    for (new, failed) in
+        [("x", &["length", "not_common"][..]), ("xk7wmq2", &["length"]), ("password1", &["not_common"])]
+    {
+        let refused = chooses(&w, &token, new).await;
+        refused.is(422, "password_rules");
+        assert_eq!(refused.body["failed"], json!(failed), "{new}");
+    }
+    assert_eq!(chooses(&w, &token, "xk7wmq2p").await.status, 204);
+}
+
+#[tokio::test]
 async fn without_a_mail_server_the_page_says_whom_to_ask() {
     let w = world().await;
     w.store.set_email(w.ann, Some("ann@example.com".into())).await.unwrap();
@@ -364,6 +384,26 @@ async fn a_mail_server_that_is_away_is_tried_again_and_the_loss_is_written_down(
     tokio::time::resume();
     audited(&w, "forgot_password", "letter_sent").await;
     assert_eq!(sink.letters().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_waits_when_the_service_stops_is_lost_and_the_audit_log_says_so() {
+    let (w, sink) = with_mail(Manner::Takes).await;
+    w.mailer.change(Some(auth::mail::MailSettings { port: 1, ..sink.settings() }));
+    assert_eq!(forgets(&w, "ann@example.com").await.status, 202);
+    // The server is away, and the letter waits for its second try.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    w.mailer.change(Some(sink.settings()));
+    assert_eq!(w.mailer.close().await, 0, "everything is settled when it returns");
+    let log = w.store.audit_log(10).await.unwrap();
+    let line = log.iter().find(|line| line.what == "forgot_password").expect("a line");
+    assert_eq!((line.who.reveal(), line.outcome.as_str()), ("ann", "lost_at_stop"));
+    assert!(sink.letters().is_empty());
+    // Nothing new is taken.
+    assert_eq!(forgets(&w, "bob@example.com").await.status, 202);
+    audited(&w, "forgot_password", "lost_at_stop").await;
+    let now = w.store.audit_log(10).await.unwrap();
+    assert_eq!(now.iter().filter(|line| line.outcome == "lost_at_stop").count(), 2);
 }
 
 #[tokio::test]

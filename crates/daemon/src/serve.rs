@@ -313,11 +313,16 @@ impl Service {
 
     /// Ends what is up, writes what is to be written, and leaves.
     pub async fn stop(self) -> anyhow::Result<()> {
-        let core = self.desk.core;
+        let core = self.desk.core.clone();
         core.post(Post::Command(Command::EndAll)).await;
         let _ = tokio::time::timeout(END_MAX, drained(&core)).await;
         for handle in &self.web {
             handle.graceful_shutdown(Some(Duration::from_millis(500)));
+        }
+        // Letters that wait are lost, and the audit log says so while there is one.
+        let unsettled = self.desk.mailer.close().await;
+        if unsettled > 0 {
+            tracing::error!(unsettled, "letters were lost at the stop, and the audit log does not say which");
         }
         core.post(Post::Stop).await;
         let ended = self.core_ended.await;
