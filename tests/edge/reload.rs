@@ -1,6 +1,7 @@
 //! The configuration is read again while a call is up: new rules count, mistakes change nothing, the call goes on.
 
 use crate::client::{Client, DOMAIN, Reply, unique};
+use crate::lab::web::Web;
 use crate::lab::{Hotseat, eventually};
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -147,4 +148,28 @@ fn a_hangup_signal_reads_the_files_again() {
     hotseat.signal(libc::SIGHUP);
     assert!(eventually(WAIT, || hotseat.log().contains("security.toml:1:")), "{}", hotseat.log());
     assert_eq!(Client::new(hotseat.sip).options().map(|r| r.status()), Some(200));
+}
+
+#[test]
+fn who_needs_a_second_factor_and_how_long_a_login_lives_change_while_we_run() {
+    let security = |more: &str| format!("[session]\npending_minutes = 5\n{more}");
+    let hotseat = Hotseat::start_with(&security(""));
+    hotseat.add_agent("ann", "2001", "Correct-Horse-7");
+    let asked = |name: &str| Web::new(&hotseat, name).login("ann", "Correct-Horse-7").json["state"].clone();
+    assert_eq!(asked("before"), "choose_phone");
+
+    let file = hotseat.config.join("security.toml");
+    std::fs::write(&file, security("idle_minutes = 30\n[factors]\nrequired = [\"agent\"]\n")).unwrap();
+    let done = hotseat.cli(&["reload"], "");
+    let wanted = serde_json::json!(["[session]", "[factors]"]);
+    assert_eq!((&done["changed"], &done["waits"]), (&wanted, &serde_json::json!([])), "{done}");
+    assert_eq!(asked("after"), "enrol_factor");
+
+    // A policy that is not there yet is a mistake with its line, and nothing changes.
+    std::fs::write(&file, format!("takeover = \"move\"\n{}", security(""))).unwrap();
+    let refused = hotseat.cli_refused(&["reload"]);
+    assert_eq!(refused["errors"][0]["line"], 1, "{refused}");
+    let sentence = refused["errors"][0]["sentence"].as_str().unwrap_or("");
+    assert!(sentence.contains("\"end\"") && sentence.contains("\"refuse\""), "{sentence}");
+    assert_eq!(asked("still"), "enrol_factor");
 }

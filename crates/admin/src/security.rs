@@ -33,7 +33,8 @@ pub(crate) struct Security {
     /// Which role has which rights.
     #[schema(value_type = Object)]
     roles: BTreeMap<&'static str, Vec<&'static str>>,
-    /// What security.toml says of passwords, section by section, as it is in effect now.
+    /// What security.toml, mail.toml, directory.toml and oidc.toml say, part by part, as it is in effect now and without secrets;
+    /// a part that is not set up is null.
     #[schema(value_type = Object)]
     settings: Value,
 }
@@ -46,8 +47,9 @@ pub(crate) struct Count {
 }
 
 /// The sections a reload may change, in their own words.
-fn settings(policies: auth::Policies) -> Value {
-    let auth::Policies { passwords, lockout } = policies;
+fn settings<S: Store, C: Core>(desk: &Desk<S, C>) -> Value {
+    let auth::Policies { passwords, lockout, sessions, factors } = desk.auth.core().policies();
+    let (directory, oidc) = desk.auth.describe_ways();
     // Minutes as in the file: 0 is until somebody unlocks.
     let minutes = lockout.block.map_or(0, |block| block.as_secs() / 60);
     json!({
@@ -58,6 +60,20 @@ fn settings(policies: auth::Policies) -> Value {
             "history": passwords.history,
         },
         "lockout": { "attempts": lockout.wrong, "minutes": minutes },
+        "session": {
+            "pending_minutes": sessions.pending.as_secs() / 60,
+            "hours": sessions.idle.as_secs() / 3600,
+            "idle_minutes": sessions.rules.idle.map_or(0, |idle| idle.as_secs() / 60),
+            "longest_hours": sessions.rules.longest.map_or(0, |longest| longest.as_secs() / 3600),
+            "shift_ends": sessions.rules.shifts.words(),
+            "shift_zone": sessions.rules.shifts.zone_word(),
+            "warn_minutes": sessions.rules.warn.as_secs() / 60,
+        },
+        "factors": { "required": factors.required },
+        "contact": desk.auth.contact(),
+        "mail": desk.auth.describe_mail(),
+        "directory": directory,
+        "oidc": oidc,
     })
 }
 
@@ -86,6 +102,6 @@ pub(crate) async fn overview<S: Store, C: Core>(
         since: since.0,
         takeover: desk.auth.core().takeover_policy(),
         roles: [Role::Supervisor, Role::Engineer, Role::Administrator].into_iter().map(words).collect(),
-        settings: settings(desk.auth.core().policies()),
+        settings: settings(&desk),
     }))
 }

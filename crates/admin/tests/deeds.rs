@@ -342,6 +342,36 @@ async fn an_export_of_many_lines_is_whole_and_no_more_than_two_run() {
 }
 
 #[tokio::test]
+async fn a_password_chosen_for_somebody_keeps_the_rules_too_and_the_sentence_says_which() {
+    let h = house().await;
+    let boss = h.boss().await;
+    let gives = async |password: &str| {
+        h.post("/api/admin/agents/ann/password", &boss, json!({ "password": password })).await
+    };
+    for (password, failed) in [("x", &["length", "not_common"][..]), ("password1", &["not_common"])] {
+        let refused = gives(password).await;
+        refused.is(422, "password_rules");
+        assert_eq!(refused.body["failed"], json!(failed));
+        assert!(refused.body["sentence"].as_str().unwrap().contains("not a common password"), "{refused:?}");
+    }
+    h.core.policies.lock().unwrap().passwords.profile = auth::suite::Profile::Suite;
+    let refused = gives("xk7wmq2p").await;
+    assert_eq!(refused.body["failed"], json!(["upper", "special"]));
+    h.try_login("ann", "right").await.ok();
+    gives("Kx7#mQ2p").await.ok();
+    let asked = h.try_login("ann", "Kx7#mQ2p").await.ok();
+    assert_eq!(
+        (&asked.body["state"], &asked.body["why"]),
+        (&json!("change_password"), &json!("administrator"))
+    );
+    // Made by chance it is never refused.
+    h.does(&boss, "/api/admin/agents/ann/password").await.ok();
+    let outcomes: Vec<String> =
+        h.audit_lines("password_set").await.into_iter().map(|line| line.outcome).collect();
+    assert_eq!(outcomes, ["done", "done", "password_rules", "password_rules", "password_rules"]);
+}
+
+#[tokio::test]
 async fn what_went_on_at_the_door_is_counted() {
     let h = house().await;
     h.try_login("ann", "wrong").await;
@@ -353,6 +383,14 @@ async fn what_went_on_at_the_door_is_counted() {
         "{seen:?}"
     );
     assert_eq!((&seen.body["takeover"], &seen.body["blocked_count"]), (&json!("end"), &json!(0)));
+    let settings = &seen.body["settings"];
+    assert_eq!(
+        (&settings["session"]["hours"], &settings["factors"]),
+        (&json!(12), &json!({ "required": [] }))
+    );
+    for part in ["mail", "directory", "oidc"] {
+        assert_eq!(settings.get(part), Some(&json!(null)), "{part} is not set up, and said so");
+    }
 }
 
 #[tokio::test]

@@ -93,8 +93,8 @@ async fn fresh<S: Store, C: Core>(
 /// Whoever looks after others works without sitting down, as long as a login would last.
 fn lives<S: Store, C: Core>(auth: &Auth<S, C>, account: &Account, stage: Stage) -> Duration {
     match stage == Stage::In && account.role != Role::Agent {
-        true => auth.settings.session_longest,
-        false => auth.settings.pending,
+        true => auth.policies().sessions.longest,
+        false => auth.policies().sessions.pending,
     }
 }
 
@@ -162,7 +162,7 @@ async fn go_on<S: Store, C: Core>(
         // No phone to choose: whoever sits nowhere yet sits down at once, and whoever does is asked (SPEC F1, C1).
         match sit_down(auth, account, session, &Seat::default(), from).await {
             Ok((token, answer)) => {
-                return with_cookie(telling(answer, more), &token, auth.settings.session_longest);
+                return with_cookie(telling(answer, more), &token, auth.policies().sessions.longest);
             }
             Err(refusal) if refusal.word() == Reason::AlreadyLoggedIn.word() => {}
             Err(refusal) => {

@@ -34,7 +34,7 @@ pub use limits::AttemptLimits;
 pub use overview::{PhoneName, PhoneSeat, Seated};
 pub use refusal::{Reason, Refusal};
 pub use request::{Network, random_token};
-pub use runs_out::{SessionRules, ShiftEnds};
+pub use runs_out::{SessionRules, Sessions, ShiftEnds};
 pub use sip::{IceServers, SipSettings};
 pub use standing::Standing;
 pub use state::{Auth, Settings};
@@ -52,17 +52,25 @@ use terms::{Activity, AgentId, Audience, DeviceId, LoginId, Notice, PhoneState, 
 /// Bytes of a request body. A username and a password need a fraction of it.
 const BODY_MAX: usize = 16 * 1024;
 
-/// What administrators decide and a reload may change while we run. As it comes: no rules, no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What administrators decide and a reload may change while we run. As it comes: the floor for passwords, no limit.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policies {
     pub passwords: suite::Policy,
     pub lockout: Limit,
+    pub sessions: Sessions,
+    /// Who needs a second factor. Who is in stays in.
+    pub factors: FactorSettings,
 }
 
 impl Default for Policies {
     fn default() -> Policies {
         let lockout = Limit { wrong: 0, block: Some(Duration::from_secs(15 * 60)) };
-        Policies { passwords: suite::Policy::default(), lockout }
+        Policies {
+            passwords: suite::Policy::default(),
+            lockout,
+            sessions: Sessions::default(),
+            factors: FactorSettings::default(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::Core;
 use crate::desk::{account_of, held_json, ready_answer};
 use crate::entry::{self, with_cookie};
+use crate::factor;
 use crate::lockout::Try;
 use crate::password::PASSWORD_BYTES_MAX;
 use crate::refusal::{Reason, Refusal};
@@ -108,6 +109,19 @@ pub(crate) async fn credentials<S: Store, C: Core>(
         }
         Some(OtherWay::Directory) => "directory_right",
     };
+    // Whoever has a second factor has shown half of what it takes. A stranger with a right password does not begin the count
+    // anew by it, nor become a browser that is known (SPEC D6, D7): that is for the code to do.
+    let half = match factor::is_enrolled(&auth, account).await {
+        Ok(half) => half,
+        Err(refusal) => {
+            attempt.give_back(&auth).await;
+            return Err(refusal);
+        }
+    };
+    if half {
+        attempt.give_back(&auth).await;
+        return entry::enter(&auth, &parts, account, proof).await;
+    }
     let known = attempt.right(&auth, account.agent.id).await?;
     let mut answer = entry::enter(&auth, &parts, account, proof).await?;
     answer.headers_mut().append(header::SET_COOKIE, known);
@@ -185,7 +199,7 @@ pub(crate) async fn device<S: Store, C: Core>(
     let account = account_of(&auth, &session).await?;
     let outcome = sit_down(&auth, &account, &session, &seat, from).await;
     match outcome {
-        Ok((token, answer)) => with_cookie(answer, &token, auth.settings.session_longest),
+        Ok((token, answer)) => with_cookie(answer, &token, auth.policies().sessions.longest),
         Err(refusal) => {
             auth.audit(&account.agent.login_name, from, "sit_down", refusal.word()).await;
             Err(refusal)
@@ -221,7 +235,7 @@ pub(crate) async fn sit_down<S: Store, C: Core>(
         pending: session.token_sha256,
         token_sha256: sha256(&token),
         csrf: csrf.expose().to_owned(),
-        expires: now + auth.settings.session_longest,
+        expires: now + auth.policies().sessions.longest,
     };
     let claim = Claim {
         agent: account.agent.id,

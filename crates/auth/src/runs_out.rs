@@ -2,7 +2,8 @@
 //! before, none ends during a call, and whoever speaks up in time stays.
 //!
 //! What counts as use is a request that a person caused (`used`) or a call. A page that is merely open counts as nothing. When
-//! each login was last used is kept in memory: a restart gives everybody one more spell.
+//! each login was last used is kept in memory: a restart gives everybody one more spell. Other rules (`hotseat reload`) count
+//! for those who sit already too, and nobody goes by them sooner than a warning ahead.
 
 use crate::Core;
 use crate::refusal::{Reason, Refusal};
@@ -23,6 +24,30 @@ use terms::{Activity, Login, LoginEndReason, LoginId, StoreError, WallTime};
 const NEXT_SHIFT: Duration = Duration::from_secs(30 * 60);
 /// Days looked ahead for the next end of a shift: today, tomorrow, and one more where a change of the clocks swallowed one.
 const DAYS_AHEAD: u8 = 3;
+
+/// `[session]` of security.toml.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sessions {
+    /// A shown password is good for choosing a phone this long.
+    pub pending: Duration,
+    /// A session that is not used this long is no longer valid; the login itself stays.
+    pub idle: Duration,
+    /// A session ends this long after the login, used or not.
+    pub longest: Duration,
+    /// When logins end by themselves.
+    pub rules: SessionRules,
+}
+
+impl Default for Sessions {
+    fn default() -> Sessions {
+        Sessions {
+            pending: Duration::from_secs(5 * 60),
+            idle: Duration::from_secs(12 * 3600),
+            longest: Duration::from_secs(16 * 3600),
+            rules: SessionRules::default(),
+        }
+    }
+}
 
 /// When logins end by themselves. `Default`: never.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +85,27 @@ impl Default for ShiftEnds {
     }
 }
 
+impl SessionRules {
+    fn end_nothing(&self) -> bool {
+        self.idle.is_none() && self.longest.is_none() && self.shifts.times.is_empty()
+    }
+}
+
 impl ShiftEnds {
+    /// `14:00`, as security.toml has it.
+    pub fn words(&self) -> Vec<String> {
+        self.times.iter().map(|time| format!("{:02}:{:02}", time.hour(), time.minute())).collect()
+    }
+
+    /// The zone by its name, or the distance from UTC now where it has none; `None`: no shift ends.
+    pub fn zone_word(&self) -> Option<String> {
+        if self.times.is_empty() {
+            return None;
+        }
+        let named = self.zone.iana_name().map(str::to_owned);
+        Some(named.unwrap_or_else(|| self.zone.to_offset(Timestamp::UNIX_EPOCH).to_string()))
+    }
+
     /// The first end of a shift after this moment.
     fn after(&self, at: WallTime) -> Option<WallTime> {
         let at = Timestamp::from_millisecond(at.0).ok()?;
@@ -108,9 +153,17 @@ fn sentence(why: LoginEndReason) -> &'static str {
 
 /// When each login was used last, and what its page was warned of. One entry per login that stands.
 pub(crate) struct Uses {
-    /// Nothing is known about before.
-    started: WallTime,
     of: Mutex<HashMap<LoginId, Use>>,
+    seen: Mutex<Seen>,
+}
+
+/// The rules that were looked at last.
+struct Seen {
+    /// Nothing is known about use before: we were not there, or nobody wanted to know.
+    watched: WallTime,
+    rules: Option<SessionRules>,
+    /// Since when they hold, where others did before.
+    changed: Option<WallTime>,
 }
 
 #[derive(Clone, Copy)]
@@ -121,7 +174,29 @@ struct Use {
 
 impl Uses {
     pub(crate) fn new(started: WallTime) -> Uses {
-        Uses { started, of: Mutex::default() }
+        let seen = Seen { watched: started, rules: None, changed: None };
+        Uses { of: Mutex::default(), seen: Mutex::new(seen) }
+    }
+
+    /// These rules hold now.
+    fn look(&self, rules: &SessionRules, now: WallTime) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(before) = &seen.rules else {
+            seen.rules = Some(rules.clone());
+            return;
+        };
+        if before != rules {
+            if before.idle.is_none() {
+                seen.watched = now;
+            }
+            seen.changed = Some(now);
+            seen.rules = Some(rules.clone());
+        }
+    }
+
+    fn watched_and_changed(&self) -> (WallTime, Option<WallTime>) {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        (seen.watched, seen.changed)
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<LoginId, Use>> {
@@ -132,7 +207,7 @@ impl Uses {
 impl<S: Store, C: Core> Inner<S, C> {
     /// A person did something in a page of this login.
     pub(crate) fn used(&self, login: LoginId) {
-        if self.settings.session_rules.idle.is_none() {
+        if self.policies().sessions.rules.idle.is_none() {
             return;
         }
         let now = self.now();
@@ -155,20 +230,26 @@ impl<S: Store, C: Core> Inner<S, C> {
     }
 
     /// Whether the login is over, and whether its page is to be warned now. `busy`: its agent is in a call.
-    fn judge(&self, login: &Login, busy: bool, now: WallTime) -> Judged {
-        let rules = &self.settings.session_rules;
+    fn judge(&self, rules: &SessionRules, login: &Login, busy: bool, now: WallTime) -> Judged {
+        let (watched, changed) = self.uses.watched_and_changed();
         let mut uses = self.uses.table();
-        let first = Use { at: login.since.max(self.uses.started), warned: None };
+        let first = Use { at: login.since.max(watched), warned: None };
         let one = uses.entry(login.id).or_insert(first);
         if busy {
             one.at = one.at.max(now);
         }
-        let Some((why, at)) = due(rules, login.since, one.at) else { return Judged::Stays };
+        let stays = |one: &mut Use| match one.warned.take() {
+            Some(_) => Judged::GoesOn,
+            None => Judged::Stays,
+        };
+        let Some((why, at)) = due(rules, login.since, one.at) else { return stays(one) };
+        // By rules that came while they sat nobody goes unwarned.
+        let at = changed.map_or(at, |changed| at.max(changed + rules.warn));
         if now >= at {
             return if busy { Judged::Stays } else { Judged::Over(why) };
         }
         if now + rules.warn < at {
-            return Judged::Stays;
+            return stays(one);
         }
         match one.warned.replace((why, at)) {
             Some(before) if before == (why, at) => Judged::Stays,
@@ -179,6 +260,8 @@ impl<S: Store, C: Core> Inner<S, C> {
 
 enum Judged {
     Stays,
+    /// What its page was warned of does not come.
+    GoesOn,
     Warned(LoginEndReason, WallTime),
     Over(LoginEndReason),
 }
@@ -186,34 +269,42 @@ enum Judged {
 impl<S: Store, C: Core> Auth<S, C> {
     /// Warns and ends what is due by the rules of the session. The router does so by itself, every few seconds.
     pub async fn end_logins_that_ran_out(&self) -> Result<(), StoreError> {
-        let rules = &self.settings.session_rules;
-        if rules.idle.is_none() && rules.longest.is_none() && rules.shifts.times.is_empty() {
+        let rules = self.policies().sessions.rules;
+        let now = self.now();
+        self.uses.look(&rules, now);
+        if rules.end_nothing() && self.uses.table().is_empty() {
             return Ok(());
         }
         let logins = self.board().standing();
         let stand: HashSet<LoginId> = logins.iter().map(|(login, _)| login.id).collect();
         self.uses.table().retain(|id, _| stand.contains(id));
-        let now = self.now();
         for (login, seems_busy) in logins {
-            match self.judge(&login, seems_busy, now) {
+            match self.judge(&rules, &login, seems_busy, now) {
                 Judged::Stays => {}
+                Judged::GoesOn => self.board().tell_login(login.id, json!({ "type": "login_goes_on" })),
                 Judged::Warned(why, at) => {
                     let body = json!({
                         "type": "login_ends_soon", "why": word(why), "at": at, "sentence": sentence(why),
                     });
                     self.board().tell_login(login.id, body);
                 }
-                Judged::Over(why) => self.end_if_idle(&login, why, now).await?,
+                Judged::Over(why) => self.end_if_idle(&rules, &login, why, now).await?,
             }
         }
         Ok(())
     }
 
     /// The core knows better than the board whether there is a call.
-    async fn end_if_idle(&self, login: &Login, why: LoginEndReason, now: WallTime) -> Result<(), StoreError> {
+    async fn end_if_idle(
+        &self,
+        rules: &SessionRules,
+        login: &Login,
+        why: LoginEndReason,
+        now: WallTime,
+    ) -> Result<(), StoreError> {
         let (activity, _) = self.core.activity(login.agent).await;
         if activity != Activity::Idle {
-            self.judge(login, true, now);
+            self.judge(rules, login, true, now);
             return Ok(());
         }
         if self.store.end_login(login.id, why, now, "").await?.is_some() {

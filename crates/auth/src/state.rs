@@ -1,14 +1,13 @@
 //! What every request shares: the store, the core, the board, the limits, and how a cookie becomes a session.
 
 use crate::board::Board;
-use crate::factor::FactorSettings;
 use crate::forgot::Forgotten;
 use crate::limits::{AttemptLimits, Limits};
 use crate::mail::{self, MailError, Mailer};
 use crate::password::Hasher;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{self, Network};
-use crate::runs_out::{SessionRules, Uses};
+use crate::runs_out::Uses;
 use crate::sip::{IceServers, SipSettings};
 use crate::ways::Ways;
 use crate::{Core, Policies, Standing, request::cookie};
@@ -17,7 +16,7 @@ use hotdesk::pass::PassKey;
 use http::HeaderMap;
 use http::request::Parts;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::{Stage, Store, WebSession};
 use terms::{EmailAddress, Login, Pii, WallTime};
@@ -40,19 +39,9 @@ pub struct Settings {
     pub origins: Vec<String>,
     /// Whose `X-Forwarded-For` is believed.
     pub proxies: Vec<Network>,
-    /// A shown password is good for choosing a phone this long.
-    pub pending: Duration,
-    /// A session ends this long after the login, used or not.
-    pub session_longest: Duration,
-    /// A session that is not used this long is no longer valid; the login itself stays.
-    pub session_idle: Duration,
-    /// When logins end by themselves.
-    pub session_rules: SessionRules,
     pub limits: AttemptLimits,
     /// Password hashes computed at once.
     pub hash_slots: usize,
-    /// At the start; `Auth::set_factor_settings` changes it.
-    pub factors: FactorSettings,
     pub sip: SipSettings,
     /// How people reach us, without a slash at the end. Links in letters are made of it and of nothing else; without it none
     /// are sent.
@@ -74,14 +63,9 @@ impl Default for Settings {
             contact: None,
             origins: Vec::new(),
             proxies: Vec::new(),
-            pending: Duration::from_secs(5 * 60),
-            session_longest: Duration::from_secs(16 * 3600),
-            session_idle: Duration::from_secs(8 * 3600),
-            session_rules: SessionRules::default(),
             limits: AttemptLimits::default(),
             // One core stays for calls, whatever logs in.
             hash_slots: cores.saturating_sub(1).clamp(1, 4),
-            factors: FactorSettings::default(),
             sip: SipSettings {
                 domain: "hotseat.test".into(),
                 realm: "hotseat.test".into(),
@@ -115,7 +99,6 @@ pub struct Inner<S, C> {
     pub(crate) limits: Limits,
     pub(crate) forgotten: Forgotten,
     board: Mutex<Board>,
-    factors: RwLock<FactorSettings>,
     pub(crate) uses: Uses,
     /// One reader of changes at a time, so that an older answer is never applied after a newer one.
     refreshing: tokio::sync::Mutex<()>,
@@ -148,7 +131,6 @@ impl<S: Store, C: Core> Auth<S, C> {
             limits: Limits::new(settings.limits),
             forgotten: Forgotten::default(),
             board,
-            factors: RwLock::new(settings.factors.clone()),
             uses: Uses::new(now),
             refreshing: tokio::sync::Mutex::new(()),
             look_now: Notify::new(),
@@ -156,11 +138,6 @@ impl<S: Store, C: Core> Auth<S, C> {
             streams_of: DashMap::new(),
             settings,
         }))
-    }
-
-    /// Who needs a second factor from now on. Who is in stays in.
-    pub fn set_factor_settings(&self, settings: FactorSettings) {
-        *self.factors.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// Passwords looked at since the start, right or wrong or of nobody: each costs one hash.
@@ -171,6 +148,21 @@ impl<S: Store, C: Core> Auth<S, C> {
     /// A letter that says that mail works; what the mail server said, or why it did not take it.
     pub async fn test_mail(&self, to: &EmailAddress) -> Result<String, MailError> {
         self.settings.mailer.try_now(&mail::test_letter(to.clone())).await
+    }
+
+    /// Whom people are told to ask.
+    pub fn contact(&self) -> Option<&str> {
+        self.settings.contact.as_deref()
+    }
+
+    /// Where letters go out, without secrets.
+    pub fn describe_mail(&self) -> Option<serde_json::Value> {
+        self.settings.mailer.describe()
+    }
+
+    /// The directory and the provider of OpenID Connect, without secrets.
+    pub fn describe_ways(&self) -> (Option<serde_json::Value>, Option<serde_json::Value>) {
+        self.settings.ways.describe()
     }
 
     /// How licence and certificates stand, for administrators.
@@ -189,10 +181,6 @@ impl<S: Store, C: Core> Auth<S, C> {
 impl<S: Store, C: Core> Inner<S, C> {
     pub fn now(&self) -> WallTime {
         (self.settings.clock)()
-    }
-
-    pub(crate) fn factor_settings(&self) -> RwLockReadGuard<'_, FactorSettings> {
-        self.factors.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn policies(&self) -> Policies {
@@ -251,7 +239,7 @@ impl<S: Store, C: Core> Inner<S, C> {
         let Some(token) = cookie(headers) else { return Err(Reason::NoSession.into()) };
         let now = self.now();
         if let Some(session) = self.store.session(token, now).await? {
-            if now.since(session.seen) < self.settings.session_idle {
+            if now.since(session.seen) < self.policies().sessions.idle {
                 if now.since(session.seen) >= TOUCH_EVERY {
                     self.store.touch_session(token, now).await?;
                 }

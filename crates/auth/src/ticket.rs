@@ -137,7 +137,7 @@ pub(crate) async fn take<S: Store, C: Core>(
         at: now,
         token_sha256: sha256(&token),
         csrf: csrf.expose().to_owned(),
-        expires: now + auth.settings.session_longest,
+        expires: now + auth.policies().sessions.longest,
     };
     let token_sha256 = shown.token_sha256;
     let (login, expires) = match auth.store.use_ticket(shown).await? {

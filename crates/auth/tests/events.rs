@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use world::{Browser, World, world, world_with};
+use world::{Browser, World, world, world_under};
 
 struct Page(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -298,7 +298,7 @@ async fn an_agent_whose_phone_dies_is_told_that_they_are_not_ready_and_when_they
 #[tokio::test]
 async fn whoever_does_nothing_is_warned_and_stays_by_a_word() {
     let minutes = |n: u64| Duration::from_secs(60 * n);
-    let w = world_with(|s| s.session_rules.idle = Some(minutes(30))).await;
+    let w = world_under(|p| p.sessions.rules.idle = Some(minutes(30))).await;
     let at = serve(&w).await;
     let ann = w.sits("ann", "desk-17").await;
     let mut page = open(at, &ann).await;

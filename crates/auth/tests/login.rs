@@ -378,7 +378,7 @@ async fn time_runs_out_for_pages_too() {
     w.get("/api/me", &full).await.is(401, "no_session");
 
     let idle = w.sits("bob", "desk-9").await;
-    w.passes(8 * 3_600_000);
+    w.passes(12 * 3_600_000);
     w.get("/api/me", &idle).await.is(401, "no_session");
     assert!(
         w.store.logins().await.unwrap().iter().any(|login| login.agent == w.bob),

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use store::{Accounts, BlockReason, Store};
 use terms::{Activity, LoginEndReason, WallTime};
-use world::{Answer, Browser, ORIGIN, START, World, world, world_with};
+use world::{Answer, Browser, ORIGIN, START, World, world, world_under};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -107,7 +107,7 @@ async fn only_the_page_that_was_taken_over_may_say_so_and_not_for_ever() {
 
 #[tokio::test]
 async fn after_the_cookie_has_run_out_there_is_nobody_to_believe() {
-    let w = world_with(|s| s.session_longest = Duration::from_secs(1800)).await;
+    let w = world_under(|p| p.sessions.longest = Duration::from_secs(1800)).await;
     let (ann, _) = taken_over(&w).await;
     w.passes(1801 * 1000);
     not_me(&w, &ann).await.is(401, "no_session");
@@ -278,7 +278,7 @@ fn busy(w: &World, activity: Activity) {
 #[tokio::test]
 async fn an_idle_login_ends_but_not_one_whose_page_is_used_or_whose_phone_is() {
     let rules = SessionRules { idle: Some(Duration::from_secs(1800)), ..SessionRules::default() };
-    let w = world_with(|s| s.session_rules = rules).await;
+    let w = world_under(|p| p.sessions.rules = rules).await;
     let ann = w.sits("ann", "desk-17").await;
     w.passes(30 * MINUTE - 1);
     assert_eq!(why_ended(&w, &ann).await, None);
@@ -308,7 +308,7 @@ async fn an_idle_login_ends_but_not_one_whose_page_is_used_or_whose_phone_is() {
 #[tokio::test]
 async fn the_longest_time_is_over_when_the_call_is() {
     let rules = SessionRules { longest: Some(Duration::from_secs(8 * 3600)), ..SessionRules::default() };
-    let w = world_with(|s| s.session_rules = rules).await;
+    let w = world_under(|p| p.sessions.rules = rules).await;
     let ann = w.sits("ann", "desk-17").await;
     w.passes(8 * HOUR - 1);
     w.auth.end_logins_that_ran_out().await.unwrap();
@@ -326,7 +326,7 @@ async fn the_end_of_the_shift_is_by_the_clock_of_the_site() {
     // The test's clock starts on 2026-11-23 at 14:26:40 UTC.
     let zone = TimeZone::get("Europe/Berlin").unwrap();
     let shifts = ShiftEnds { times: vec![time(14, 0, 0, 0), time(22, 0, 0, 0)], zone };
-    let w = world_with(|s| s.session_rules.shifts = shifts).await;
+    let w = world_under(|p| p.sessions.rules.shifts = shifts).await;
     let ann = w.sits("ann", "desk-17").await;
     let end: i64 = "2026-11-23T21:00:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
     w.passes(end - START - 5 * MINUTE - 1);
@@ -342,4 +342,39 @@ async fn the_end_of_the_shift_is_by_the_clock_of_the_site() {
     assert_eq!(why_ended(&w, &bob).await, None);
     let answer = w.try_login("ann", "right").await;
     assert_eq!(answer.body["state"], "choose_phone", "and the phone is free");
+}
+
+#[tokio::test]
+async fn hours_that_come_by_a_reload_count_at_once_and_throw_nobody_out_unwarned() {
+    let w = world().await;
+    let ann = w.sits("ann", "desk-17").await;
+    w.auth.end_logins_that_ran_out().await.unwrap();
+    w.passes(3 * HOUR);
+    // A house that never ended a login begins to, and she has sat longer than it allows.
+    w.core.policies.lock().unwrap().sessions.rules.longest = Some(Duration::from_secs(2 * 3600));
+    assert_eq!(why_ended(&w, &ann).await, None);
+    let soon = w.get("/api/me", &ann).await.body["ends_soon"].clone();
+    assert_eq!(
+        (&soon["why"], &soon["at"]),
+        (&json!("longest"), &json!(START + 3 * HOUR + 5 * MINUTE)),
+        "warned first"
+    );
+    // The administrator thinks better of it.
+    w.core.policies.lock().unwrap().sessions.rules = SessionRules::default();
+    w.auth.end_logins_that_ran_out().await.unwrap();
+    assert_eq!(w.get("/api/me", &ann).await.body["ends_soon"], Value::Null);
+    w.passes(10 * MINUTE);
+    assert_eq!(why_ended(&w, &ann).await, None);
+    // Nobody counted how long she did nothing, so she has the whole time.
+    w.core.policies.lock().unwrap().sessions.rules.idle = Some(Duration::from_secs(1800));
+    assert_eq!(why_ended(&w, &ann).await, None);
+    w.passes(30 * MINUTE - 1);
+    assert_eq!(why_ended(&w, &ann).await, None);
+    w.passes(1);
+    assert_eq!(why_ended(&w, &ann).await, Some(json!("idle")));
+    // The time for the choice of a phone is another one from the next login on.
+    w.core.policies.lock().unwrap().sessions.pending = Duration::from_secs(60);
+    let (pending, _) = w.shows_password("ann").await;
+    w.passes(MINUTE);
+    w.get("/api/me", &pending).await.is(401, "no_session");
 }

@@ -90,6 +90,6 @@ impl Core for DeskCore {
     }
 
     fn policies(&self) -> auth::Policies {
-        *self.in_force.policies.borrow()
+        self.in_force.policies.borrow().clone()
     }
 }

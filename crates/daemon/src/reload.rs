@@ -69,7 +69,7 @@ impl Reloader {
         ways: auth::ways::Ways,
     ) -> (Reloader, InForce) {
         let takeover = watch::Sender::new(config.security.takeover);
-        let policies = watch::Sender::new(config.security.policies);
+        let policies = watch::Sender::new(config.security.policies.clone());
         let rights = watch::Sender::new(config.security.rights.clone());
         let now = InForce {
             takeover: takeover.subscribe(),
@@ -109,7 +109,7 @@ impl Reloader {
         self.takeover.send_replace(new.security.takeover);
         self.mailer.change(new.mail.clone());
         self.ways.set(new.directory.clone(), new.oidc.clone());
-        self.policies.send_replace(new.security.policies);
+        self.policies.send_replace(new.security.policies.clone());
         self.rights.send_replace(new.security.rights.clone());
         // Posts are taken in order; this question is answered after all of them.
         let _ = self.core.query(|_, _| ()).await;
@@ -199,17 +199,23 @@ fn differences(old: &Config, new: &Config, put: &[Trunk], gone: &[Trunk]) -> Rel
     changed(old.oidc != new.oidc, "oidc.toml");
     changed(old.security.policies.passwords != new.security.policies.passwords, "[passwords]");
     changed(old.security.policies.lockout != new.security.policies.lockout, "[lockout]");
+    changed(old.security.policies.sessions != new.security.policies.sessions, "[session]");
+    changed(old.security.policies.factors != new.security.policies.factors, "[factors]");
     changed(old.security.digest_no_md5 != new.security.digest_no_md5, "digest_no_md5");
     changed(old.security.rights != new.security.rights, "roles");
 
     // What is left when everything above is made equal needs sockets, tables or threads of another size.
     let mut rest = new.clone();
     rest.security.takeover = old.security.takeover;
-    rest.security.policies = old.security.policies;
+    rest.security.policies = old.security.policies.clone();
     rest.security.digest_no_md5 = old.security.digest_no_md5;
     rest.security.rights = old.security.rights.clone();
+    if rest.security.contact != old.security.contact {
+        done.waits.push("contact of security.toml");
+    }
+    rest.security.contact.clone_from(&old.security.contact);
     if rest.security != old.security {
-        done.waits.push("[session], [factors] and [limits] of security.toml");
+        done.waits.push("[limits] of security.toml");
     }
     rest.security = old.security.clone();
     rest.trunks.clone_from(&old.trunks);
@@ -264,11 +270,13 @@ mod tests {
         assert_eq!(differences(&old, &new, &[], &[]).sentence(), "Nothing changed.");
         new.security.takeover = TakeoverPolicy::Refuse;
         new.security.policies.lockout.wrong = 7;
+        new.security.policies.sessions.rules.idle = Some(std::time::Duration::from_secs(60));
+        new.security.policies.factors.required = vec![terms::Role::Agent];
         new.security.logins_per_minute += 1;
         new.domain = "other.test".into();
         new.data_dir = "elsewhere".into();
         let done = differences(&old, &new, &[trunk(1, "main", 1)], &[]);
-        assert_eq!(done.changed, ["trunk main", "takeover", "[lockout]"]);
-        assert_eq!(done.waits, ["[session], [factors] and [limits] of security.toml", "gateway.toml"]);
+        assert_eq!(done.changed, ["trunk main", "takeover", "[lockout]", "[session]", "[factors]"]);
+        assert_eq!(done.waits, ["[limits] of security.toml", "gateway.toml"]);
     }
 }

@@ -118,7 +118,7 @@ const READY: &str = "When it listens it prints one line:\n  \
 \"sip_tcp\":\"127.0.0.1:5060\",\"sip_tls\":\"127.0.0.1:5061\",\"sip_wss\":\"wss://127.0.0.1:8443/sip\",\"sip_ws\":null,\"data\":\"…\",\"pid\":1234}\n\
     SIGTERM drains: no new calls, running ones may end within drain_s; a second signal ends them at once.";
 
-const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, mail.toml, directory.toml, oidc.toml, and takeover, digest_no_md5, [passwords], [lockout] and [roles] of security.toml. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
+const RELOAD: &str = "Takes effect at once: trunks.toml, dialplan.toml, mail.toml, directory.toml, oidc.toml, and takeover, digest_no_md5, [passwords], [lockout], [session], [factors] and [roles] of security.toml. New hours count for those who sit already too, who are warned before. The rest waits for a restart, and the answer says what of it changed. SIGHUP does the same and answers in the log.";
 
 const LICENCE: &str = "A licence is a signed text that anybody can read. It is told, never enforced: no call and no login depends on it. \
 Installed it is the file `licence` in the data folder; a running service looks there every few seconds.";
@@ -251,7 +251,9 @@ pub enum Agents {
     },
     /// Set a new password. Without --password-stdin a random one is made and printed, once.
     #[command(
-        after_help = "Where [passwords] of security.toml has rules, the agent chooses another one at the next login."
+        after_help = "The password has to keep the rules of [passwords] in security.toml; where the profile is \"off\", and where \
+only --data is given, that is 8 characters and nothing that everybody guesses. Where there are rules, the agent chooses another one \
+at the next login."
     )]
     Password {
         #[arg(value_name = "LOGIN")]
@@ -269,7 +271,7 @@ pub enum Agents {
     #[command(
         after_help = "Columns: login_name, extension, typology (required); display_name, outbound_number, dids \
 (separated by ;), email, password. Agents without a password cannot log in until `hotseat agents password` gives them one. \
-All rows are added or none. `-` reads standard input."
+Passwords have to keep the rules of [passwords] in security.toml; a line whose password does not is named. All rows are added or none. `-` reads standard input."
     )]
     Import {
         #[arg(value_name = "FILE.csv")]
@@ -293,7 +295,7 @@ pub struct AddAgent {
     /// Where mail reaches them: links for a forgotten password go there.
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
-    /// Read the password from the first line of standard input.
+    /// Read the password from the first line of standard input; it has to keep the rules of [passwords] in security.toml.
     #[arg(long)]
     pub password_stdin: bool,
     /// Shown to colleagues; the login name where empty.

@@ -33,11 +33,6 @@ pub async fn start(
         contact: config.security.contact.clone(),
         // Only our own pages may change anything; the address people are told is the one they use.
         origins: vec![config.public_url.clone()],
-        pending: config.security.pending_session,
-        session_idle: config.security.session,
-        session_longest: session_longest(&config.security),
-        session_rules: config.security.rules.clone(),
-        factors: auth::FactorSettings { required: config.security.factors_required.clone() },
         sip: sip_settings(&config),
         public_url: Some(config.public_url.clone()),
         limits: auth::AttemptLimits { source: config.security.logins_per_minute, ..Default::default() },
@@ -111,11 +106,4 @@ pub fn announce(service: &Service) -> anyhow::Result<()> {
     writeln!(out, "{}", serde_json::to_string(&service.ready)?)?;
     out.flush()?;
     Ok(())
-}
-
-/// A page may still be asked about a call that goes on after its login's time is over.
-fn session_longest(security: &daemon::config::Security) -> std::time::Duration {
-    const CALL: std::time::Duration = std::time::Duration::from_secs(4 * 3600);
-    let rules = security.rules.longest.map_or(std::time::Duration::ZERO, |longest| longest + CALL);
-    security.session.max(auth::Settings::default().session_longest).max(rules)
 }

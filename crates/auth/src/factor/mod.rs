@@ -92,7 +92,7 @@ pub(crate) async fn is_enrolled<S: Store, C: Core>(
 
 /// Whether the role demands one.
 pub(crate) fn is_demanded<S: Store, C: Core>(auth: &Auth<S, C>, account: &Account) -> bool {
-    auth.factor_settings().required.contains(&account.role)
+    auth.policies().factors.required.contains(&account.role)
 }
 
 /// What this person can show, for the page that asks.

@@ -16,6 +16,7 @@ pub use directory::{Directory, DirectorySettings, Person, Protection, Service, U
 pub use oidc::{Oidc, OidcSettings};
 
 use rustls_pki_types::CertificateDer;
+use serde_json::{Value, json};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The ways that are enabled now. Whoever reads the configuration again sets them anew; clones see it.
@@ -46,6 +47,36 @@ impl Ways {
 
     pub fn oidc(&self) -> Option<Arc<Oidc>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).oidc.clone()
+    }
+
+    /// What directory.toml and oidc.toml say, without secrets, for administrators.
+    pub fn describe(&self) -> (Option<Value>, Option<Value>) {
+        let directory = self.directory().map(|one| {
+            let s = &one.settings;
+            json!({
+                "servers": s.servers,
+                "tls": match s.protection { Protection::Ldaps => "ldaps", Protection::StartTls => "starttls" },
+                "base": s.base,
+                "login_attribute": s.login_attribute,
+                "user_filter": s.user_filter,
+                "service_account": s.service.is_some(),
+                "locked_ends_login": s.locked_ends_login,
+                "timeout_s": s.timeout.as_secs(),
+                "watch_s": s.watch_every.as_secs(),
+            })
+        });
+        let oidc = self.oidc().map(|one| {
+            let s = &one.settings;
+            json!({
+                "issuer": s.issuer,
+                "client_id": s.client_id,
+                "label": s.label,
+                "hosted_domain": s.hosted_domain,
+                "redirect_uri": s.redirect_uri,
+                "timeout_s": s.timeout.as_secs(),
+            })
+        });
+        (directory, oidc)
     }
 
     /// The words of `GET /api/site`.

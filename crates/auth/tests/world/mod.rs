@@ -39,7 +39,7 @@ pub struct Script {
 
 impl Core for Script {
     fn policies(&self) -> Policies {
-        *self.policies.lock().unwrap()
+        self.policies.lock().unwrap().clone()
     }
     async fn phones(&self) -> Vec<PhoneNow> {
         let phones = self.phones.lock().unwrap();
@@ -129,6 +129,17 @@ pub async fn world() -> World {
 
 /// The same with other settings.
 pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
+    world_of(change, Policies::default()).await
+}
+
+/// The same under other rules.
+pub async fn world_under(change: impl FnOnce(&mut Policies)) -> World {
+    let mut policies = Policies::default();
+    change(&mut policies);
+    world_of(|_| {}, policies).await
+}
+
+async fn world_of(change: impl FnOnce(&mut Settings), policies: Policies) -> World {
     let store = Arc::new(Memory::new());
     let people = vec![
         person("ann", "2001", Typology::External),
@@ -153,7 +164,7 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
         refuse: AtomicBool::new(false),
         seat: Mutex::new(Some(SeatNow::default())),
         notices: broadcast::channel(64).0,
-        policies: Mutex::default(),
+        policies: Mutex::new(policies),
     });
     let clock = Arc::new(AtomicI64::new(START));
     let hands = Arc::clone(&clock);

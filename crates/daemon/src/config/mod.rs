@@ -21,7 +21,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use terms::{CodecName, Codecs, Rights, Role, Secret, Srtp, TakeoverPolicy, Trunk};
+use terms::{CodecName, Codecs, Rights, Secret, Srtp, TakeoverPolicy, Trunk};
 
 /// Everything a running Hotseat was told.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,12 +126,6 @@ pub struct Phones {
 pub struct Security {
     pub takeover: TakeoverPolicy,
     pub digest_no_md5: bool,
-    /// A password was shown but no phone chosen yet.
-    pub pending_session: Duration,
-    /// No request for so long ends a login's web session.
-    pub session: Duration,
-    /// When logins end by themselves.
-    pub rules: auth::SessionRules,
     /// SIP stream connections, together and from one address.
     pub connections_max: usize,
     pub connections_per_source: usize,
@@ -139,9 +133,7 @@ pub struct Security {
     pub logins_per_minute: u32,
     /// Whom people are to ask who cannot get in, in the administrator's own words. The login page shows it.
     pub contact: Option<String>,
-    /// Roles that set up a second factor at the next login.
-    pub factors_required: Vec<Role>,
-    /// What passwords must be, how many wrong ones.
+    /// What passwords must be, how many wrong ones, how long a login lives, who needs a second factor.
     pub policies: auth::Policies,
     /// Which role may do what.
     pub rights: Rights,
@@ -297,14 +289,10 @@ impl Default for Security {
         Security {
             takeover: TakeoverPolicy::End,
             digest_no_md5: false,
-            pending_session: Duration::from_secs(300),
-            session: Duration::from_secs(12 * 3600),
-            rules: auth::SessionRules::default(),
             connections_max: 20_000,
             connections_per_source: 1_000,
             logins_per_minute: 30,
             contact: None,
-            factors_required: Vec::new(),
             policies: auth::Policies::default(),
             rights: Rights::default(),
         }

@@ -14,8 +14,7 @@ const WRONG_MAX: u64 = 100;
 const BLOCK_MINUTES_MAX: u64 = 7 * 24 * 60;
 
 /// Reads both sections of the top of the file.
-pub(super) fn read(top: &mut Section<'_>) -> Policies {
-    let mut policies = Policies::default();
+pub(super) fn read(top: &mut Section<'_>, policies: &mut Policies) {
     if let Some(mut s) = top.section("passwords") {
         policies.passwords = passwords(&mut s, policies.passwords);
         s.finish();
@@ -24,7 +23,6 @@ pub(super) fn read(top: &mut Section<'_>) -> Policies {
         policies.lockout = lockout(&mut s, policies.lockout);
         s.finish();
     }
-    policies
 }
 
 fn passwords(s: &mut Section<'_>, d: Policy) -> Policy {
@@ -58,7 +56,8 @@ mod tests {
         let source = Source::new("security.toml", text.to_owned());
         let table = source.parse();
         let mut top = Section::top(&source, &table);
-        let policies = read(&mut top);
+        let mut policies = Policies::default();
+        read(&mut top, &mut policies);
         top.finish();
         drop(table);
         (policies, source.into_errors().iter().map(ToString::to_string).collect())

@@ -13,9 +13,7 @@ pub(super) fn read(source: &Source) -> Security {
     let table = source.parse();
     let mut top = Section::top(source, &table);
     let d = Security::default();
-    let takeover = top
-        .word("takeover", &[("end", TakeoverPolicy::End), ("refuse", TakeoverPolicy::Refuse)])
-        .unwrap_or(d.takeover);
+    let takeover = takeover(&mut top).unwrap_or(d.takeover);
     let digest_no_md5 = top.flag("digest_no_md5").unwrap_or(d.digest_no_md5);
     let contact = top.text("contact").and_then(|(text, at)| {
         let fits = text.chars().count() <= CONTACT_MAX;
@@ -26,10 +24,10 @@ pub(super) fn read(source: &Source) -> Security {
     });
     let mut security = Security { takeover, digest_no_md5, contact, ..d };
     if let Some(section) = top.section("session") {
-        session::read(&mut security, section);
+        security.policies.sessions = session::read(section);
     }
     if let Some(mut s) = top.section("factors") {
-        security.factors_required = factors_required(&mut s);
+        security.policies.factors.required = factors_required(&mut s);
         s.finish();
     }
     if let Some(mut s) = top.section("limits") {
@@ -41,12 +39,24 @@ pub(super) fn read(source: &Source) -> Security {
             number("logins_per_minute", 100_000, security.logins_per_minute as usize) as u32;
         s.finish();
     }
-    security.policies = passwords::read(&mut top);
+    passwords::read(&mut top, &mut security.policies);
     if let Some(roles) = top.section("roles") {
         security.rights = super::roles::read(roles);
     }
     top.finish();
     security
+}
+
+fn takeover(top: &mut Section<'_>) -> Option<TakeoverPolicy> {
+    if let Some((word, at)) = top.text("takeover")
+        && word == "move"
+    {
+        let sentence = "`takeover` is \"move\", and calls cannot be moved to the new place yet; write \"end\" (the call ends at the old \
+                        place) or \"refuse\" (no takeover while a call is up).";
+        top.error(at, sentence.to_owned());
+        return None;
+    }
+    top.word("takeover", &[("end", TakeoverPolicy::End), ("refuse", TakeoverPolicy::Refuse)])
 }
 
 /// Roles, each once, in their order.
@@ -75,15 +85,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_policy_that_is_not_there_yet_is_told_with_its_line_and_what_there_is() {
+        let source = Source::new("security.toml", "digest_no_md5 = false\ntakeover = \"move\"\n".into());
+        read(&source);
+        let errors = source.into_errors();
+        assert_eq!((errors.len(), errors[0].line), (1, 2), "{errors:?}");
+        for word in ["cannot be moved", "\"end\"", "\"refuse\""] {
+            assert!(errors[0].sentence.contains(word), "{errors:?}");
+        }
+        for (word, policy) in [("end", TakeoverPolicy::End), ("refuse", TakeoverPolicy::Refuse)] {
+            let source = Source::new("security.toml", format!("takeover = \"{word}\"\n"));
+            assert_eq!(read(&source).takeover, policy);
+            assert!(source.into_errors().is_empty());
+        }
+    }
+
+    #[test]
     fn roles_that_need_a_second_factor_are_named_and_a_mistake_says_where() {
         let source = Source::new(
             "security.toml",
             "[factors]\nrequired = [\"administrator\", \"supervisor\"]\n".into(),
         );
-        assert_eq!(read(&source).factors_required, [Role::Administrator, Role::Supervisor]);
+        assert_eq!(read(&source).policies.factors.required, [Role::Administrator, Role::Supervisor]);
         assert!(source.into_errors().is_empty());
         let source = Source::new("security.toml", "[factors]\nrequired = [\"boss\"]\nalways = true\n".into());
-        assert!(read(&source).factors_required.is_empty());
+        assert!(read(&source).policies.factors.required.is_empty());
         let errors = source.into_errors();
         assert_eq!(errors.len(), 2, "{errors:?}");
         assert!(

@@ -1,8 +1,7 @@
 //! `[session]` of `security.toml`: how long a session lives, and when a login ends by itself.
 
-use super::Security;
 use super::read::Section;
-use auth::{SessionRules, ShiftEnds};
+use auth::{SessionRules, Sessions, ShiftEnds};
 use jiff::civil::Time;
 use jiff::tz::{Offset, TimeZone};
 use std::time::Duration;
@@ -10,19 +9,26 @@ use std::time::Duration;
 /// Ends of shifts a day; three is common.
 const SHIFT_ENDS_MAX: usize = 24;
 
-pub(super) fn read(security: &mut Security, mut s: Section<'_>) {
+/// A page may still be asked about a call that goes on after its login's time is over.
+const CALL: Duration = Duration::from_secs(4 * 3600);
+
+pub(super) fn read(mut s: Section<'_>) -> Sessions {
     let minutes = |n: u64| Duration::from_secs(60 * n);
     let hours = |n: u64| Duration::from_secs(3600 * n);
-    security.pending_session = s.number("pending_minutes", 1, 60).map_or(security.pending_session, minutes);
-    security.session = s.number("hours", 1, 168).map_or(security.session, hours);
+    let mut sessions = Sessions::default();
+    sessions.pending = s.number("pending_minutes", 1, 60).map_or(sessions.pending, minutes);
+    sessions.idle = s.number("hours", 1, 168).map_or(sessions.idle, hours);
     let d = SessionRules::default();
-    security.rules = SessionRules {
+    sessions.rules = SessionRules {
         idle: s.number("idle_minutes", 0, 24 * 60).filter(|n| *n > 0).map(minutes),
         longest: s.number("longest_hours", 0, 168).filter(|n| *n > 0).map(hours),
         warn: s.number("warn_minutes", 1, 60).map_or(d.warn, minutes),
         shifts: shifts(&mut s),
     };
+    let stay = sessions.rules.longest.map_or(Duration::ZERO, |longest| longest + CALL);
+    sessions.longest = sessions.longest.max(sessions.idle).max(stay);
     s.finish();
+    sessions
 }
 
 fn shifts(s: &mut Section<'_>) -> ShiftEnds {

@@ -49,7 +49,7 @@ function Settings({ onNoSession }: { onNoSession: () => void }) {
       </p>
       <div className="cards">
         {groups.map((group) => (
-          <section key={group.id} className="panel" aria-label={group.title}>
+          <section key={group.id} className={`panel${group.long ? ' long-facts' : ''}`} aria-label={group.title}>
             <h2>{group.title}</h2>
             {group.rows.length > 0 ? <Facts rows={group.rows} /> : <p className="quiet">Not set up.</p>}
             <p className="file">{group.file}</p>

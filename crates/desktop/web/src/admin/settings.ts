@@ -11,6 +11,8 @@ export interface Group {
   /** The file where it is changed. */
   file: string
   rows: [string, string][]
+  /** Its values are long: each stands below its name. */
+  long?: boolean
 }
 
 /** Title and file of each part, in the order in which people look for them. */
@@ -23,6 +25,8 @@ const PARTS: Record<string, { title: string; file: string }> = {
   directory: { title: 'Active Directory', file: 'directory.toml' },
   oidc: { title: 'Google or another provider', file: 'oidc.toml' },
 }
+
+const LONG: readonly string[] = ['mail', 'directory', 'oidc']
 
 const LABEL: Record<string, string> = {
   profile: 'Profile',
@@ -39,10 +43,32 @@ const LABEL: Record<string, string> = {
   minutes: 'Locked for',
   unlock_minutes: 'Locked for',
   block_minutes: 'Locked for',
-  idle_minutes: 'Ends when idle for',
-  longest_hours: 'Longest',
-  shift_end: 'Shift ends at',
+  pending_minutes: 'To choose a phone',
+  hours: 'A page nobody uses',
+  idle_minutes: 'A login ends when idle for',
+  longest_hours: 'A login ends after',
+  shift_ends: 'Shifts end at',
+  shift_zone: 'In the time of',
+  warn_minutes: 'Warned before',
+  required: 'Demanded of',
   required_for: 'Demanded of',
+  server: 'Server',
+  servers: 'Servers',
+  tls: 'Protection',
+  username: 'Logs in as',
+  from: 'Sender',
+  base: 'Searched below',
+  login_attribute: 'Login name is',
+  user_filter: 'Among',
+  service_account: 'Searches with an account of its own',
+  locked_ends_login: 'A lock there ends the login here',
+  issuer: 'Issuer',
+  client_id: 'Client',
+  label: 'Button',
+  hosted_domain: 'Only accounts of',
+  redirect_uri: 'Comes back to',
+  watch_s: 'Asked again every',
+  timeout_s: 'Waited for',
   kinds: 'Kinds',
   takeover: 'A takeover during a call',
   contact: 'Whom locked-out people are told to contact',
@@ -55,7 +81,7 @@ const TAKEOVER: Record<string, string> = {
 }
 
 const PROFILE: Record<string, string> = {
-  off: 'Off: no rules, no expiry',
+  off: 'Off: 8 characters, nothing common, no expiry',
   suite: 'Security Suite',
   modern: 'Modern: long, no composition rules, no expiry',
 }
@@ -66,12 +92,16 @@ export function groupsOf(answer: Record<string, unknown>): Group[] {
   const general: [string, string][] = []
   for (const [id, value] of Object.entries(answer)) {
     if (id === 'roles') continue
+    if (value === null && id in PARTS) {
+      groups.push({ id, title: PARTS[id]!.title, file: PARTS[id]!.file, rows: [] })
+      continue
+    }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       general.push([labelOf(id), settingWords(id, value)])
       continue
     }
     const part = PARTS[id] ?? { title: humanised(id), file: 'security.toml' }
-    groups.push({ id, title: part.title, file: part.file, rows: rowsOf(value as Record<string, unknown>) })
+    groups.push({ id, title: part.title, file: part.file, rows: rowsOf(value as Record<string, unknown>), long: LONG.includes(id) })
   }
   const order = Object.keys(PARTS)
   groups.sort((a, b) => place(order, a.id) - place(order, b.id))
@@ -116,10 +146,11 @@ export function settingWords(name: string, value: unknown): string {
 function numberWords(name: string, value: number): string {
   if (/attempts$/.test(name) && value === 0) return 'No limit'
   if (/^(unlock_|block_)?minutes$/.test(name) && value === 0) return 'Until somebody unlocks it'
+  if (/^(idle_minutes|longest_hours)$/.test(name) && value === 0) return 'Never'
   if (/(_at|until|expires)$/.test(name) && value > 1e11) return at(value)
   if (/_days$/.test(name)) return unit(value, 'day')
   if (/minutes$/.test(name)) return unit(value, 'minute')
-  if (/_hours$/.test(name)) return unit(value, 'hour')
+  if (/(^|_)hours$/.test(name)) return unit(value, 'hour')
   if (/_s$/.test(name)) return value % 60 === 0 && value >= 60 ? unit(value / 60, 'minute') : unit(value, 'second')
   if (/^(min_)?length$/.test(name)) return unit(value, 'character')
   return value.toLocaleString('en')

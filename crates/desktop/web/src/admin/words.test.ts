@@ -41,6 +41,12 @@ test('settings in words, and none is left out', () => {
   expect(groups[2]?.rows).toEqual([['A', '1']])
 })
 
+test('a part that is not set up has its place, and hours that nobody set end nothing', () => {
+  const groups = groupsOf({ oidc: null, session: { hours: 12, idle_minutes: 0 } })
+  expect(groups.map(({ id, rows }) => [id, rows.length])).toEqual([['session', 2], ['oidc', 0]])
+  expect([settingWords('hours', 12), settingWords('idle_minutes', 0), settingWords('longest_hours', 0)]).toEqual(['12 hours', 'Never', 'Never'])
+})
+
 test('rules that hold for nobody are not told', () => {
   const rows = (profile: string) => groupsOf({ passwords: { profile, valid_days: 90, history: 5 } })[0]?.rows.length
   expect([rows('suite'), rows('off'), rows('modern')]).toEqual([3, 1, 1])

@@ -104,7 +104,7 @@ export const AGENT_STATE: Record<AgentState, string> = {
 }
 
 const BLOCKED: Record<string, string> = {
-  wrong_passwords: 'after too many wrong passwords',
+  wrong_passwords: 'after too many wrong passwords or codes',
   not_me: 'because the owner said «That wasn’t me»',
   administrator: 'by an administrator',
 }
