@@ -67,6 +67,22 @@ pub(crate) fn changed(to: EmailAddress, account: &Account, at: WallTime, from: &
     Letter { to, subject: "Your password was changed", text: Secret::new(text) }
 }
 
+/// Somebody showed the right password and codes that were none, until the account was blocked.
+pub(crate) fn codes_guessed(to: EmailAddress, account: &Account, at: WallTime, from: &str) -> Letter {
+    let agent = &account.agent;
+    let text = format!(
+        "Hello {},\n\n\
+         somebody logged in as \"{}\" with the right password and then showed wrong codes of the second factor, until the login \
+         was blocked at {}. The last one came from the address {from}.\n\n\
+         If it was you, wait or ask your administrator. If it was not, somebody knows your password: choose another one, and \
+         tell your administrator.\n",
+        agent.display_name,
+        agent.login_name,
+        minute(at)
+    );
+    Letter { to, subject: "Somebody may know your password", text: Secret::new(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! Wrong passwords over HTTP. Every attempt is charged before anybody looks at the password, whoever the name belongs to or
+//! Wrong passwords over HTTP, and wrong codes behind right ones. Every attempt is charged before anybody looks at the password, whoever the name belongs to or
 //! whether to anybody; a browser that logged in before shows a cookie and has a count of its own (SPEC D6, D7).
 
 use crate::Core;
@@ -109,7 +109,8 @@ impl Try {
         set_known_cookie(&token).ok_or_else(|| Reason::Busy.into())
     }
 
-    /// Nobody looked at the password: it was no attempt.
+    /// Nobody looked at the password, or it was right and a second factor is still to come: it was no wrong attempt, and it
+    /// proves nothing yet. What was counted stays, and the browser is as unknown as before.
     pub(crate) async fn give_back<S: Store, C: Core>(&self, auth: &Auth<S, C>) {
         if let Some(charged) = self.charged
             && let Err(error) = auth.store.settle_attempt(&self.attempt, charged, Verdict::NotLooked).await

@@ -3,13 +3,14 @@
 mod toy;
 mod world;
 
-use auth::FactorSettings;
 use axum::body::Body;
+use hotdesk::lockout::Limit;
 use http::header;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
-use store::{Accounts, Factors, Store, Way};
-use terms::Role;
+use std::time::Duration;
+use store::{Accounts, Attempts, BlockReason, Factors, Store, Way};
+use terms::{Role, WallTime};
 use toy::{Toy, app_code};
 use world::{Answer, Browser, ORIGIN, START, World, world};
 
@@ -274,7 +275,7 @@ async fn whoever_has_not_shown_the_second_factor_can_do_nothing_but_that() {
 #[tokio::test]
 async fn a_role_that_demands_one_sets_it_up_first_and_does_nothing_before() {
     let w = world().await;
-    w.auth.set_factor_settings(FactorSettings { required: vec![Role::Supervisor, Role::Administrator] });
+    w.core.policies.lock().unwrap().factors.required = vec![Role::Supervisor, Role::Administrator];
     w.store.set_role(w.ann, Role::Supervisor).await.unwrap();
     let (pending, answer) = w.shows_password("ann").await;
     assert_eq!((&answer["state"], &answer["kinds"]), (&json!("enrol_factor"), &json!(["totp", "passkey"])));
@@ -433,4 +434,84 @@ async fn nonsense_gets_a_sentence() {
     w.shows(&pending, "totp", "\u{0}\u{202e}🦀").await.is(422, "wrong_code");
     w.shows(&pending, "recovery", "'; DROP TABLE factors; --").await.is(422, "wrong_code");
     assert_eq!(START % 1000, 0);
+}
+
+/// The cookie by which a browser is known, where the answer has one.
+fn known(answer: &Answer) -> Option<String> {
+    let set = answer.headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let ours = set.filter_map(|text| text.split_once(';')).find(|(pair, _)| pair.contains("hotseat-known="));
+    ours.map(|(pair, _)| pair.to_owned())
+}
+
+impl World {
+    /// Shows the right password in a browser with this cookie.
+    async fn shows_half(&self, cookie: &str) -> Answer {
+        let asks = Browser { cookie: cookie.to_owned(), ..Browser::default() };
+        self.post("/api/login", &asks, json!({ "username": "ann", "password": "right" })).await
+    }
+}
+
+#[tokio::test]
+async fn wrong_codes_behind_a_right_password_block_as_wrong_passwords_do() {
+    let w = world().await;
+    let sitting = w.sits("ann", "desk-17").await;
+    let (secret, codes) = w.enrols_app(&sitting).await;
+    w.core.policies.lock().unwrap().lockout = Limit { wrong: 4, block: Some(Duration::from_secs(3600)) };
+    // Ann's own browser, known since a whole login: the password alone made it so for nobody.
+    let half = w.shows_half("").await.ok();
+    assert_eq!(known(&half), None, "half a proof makes no browser known");
+    w.passes(STEP_MS);
+    let whole = w.shows(&browser(&half), "totp", &w.app_shows(&secret)).await.ok();
+    let hers = known(&whole).expect("a browser that is known now");
+
+    // A stranger with her password: the right password between the codes does not begin the count anew.
+    let (thief, _) = w.shows_password("ann").await;
+    w.shows(&thief, "totp", "000000").await.is(422, "wrong_code");
+    w.shows(&thief, "recovery", "aaaa-aaaa-aaaa").await.is(422, "wrong_code");
+    let (thief, _) = w.shows_password("ann").await;
+    w.shows(&thief, "totp", "000000").await.is(422, "wrong_code");
+    w.shows(&thief, "totp", "000000").await.is(403, "blocked");
+    w.get("/api/me", &thief).await.is(401, "no_session");
+    assert_eq!(w.shows_half("").await.body["reason"], "blocked", "also for the right password");
+    let row = w.store.account("ann").await.unwrap().unwrap();
+    assert_eq!(row.blocked.map(|block| block.why), Some(BlockReason::WrongPasswords), "for administrators");
+    let told = w.outcomes("second_factor").await;
+    assert_eq!(told.last().map(String::as_str), Some("blocked"), "{told:?}");
+
+    // She is not kept from working: neither where she sits nor in the browser she always uses.
+    w.get("/api/me", &sitting).await.ok();
+    let half = w.shows_half(&hers).await.ok();
+    let mut page = browser(&half);
+    page.cookie = format!("{}; {hers}", page.cookie);
+    w.shows(&page, "recovery", &codes[0]).await.ok();
+    // Hers has a limit of its own.
+    let half = w.shows_half(&hers).await.ok();
+    let mut page = browser(&half);
+    page.cookie = format!("{}; {hers}", page.cookie);
+    for _ in 0..3 {
+        w.shows(&page, "totp", "000000").await.is(422, "wrong_code");
+    }
+    w.shows(&page, "totp", "000000").await.is(403, "blocked");
+    assert!(w.store.unlock_agent(w.ann, WallTime(w.clock.load(Ordering::SeqCst))).await.unwrap());
+    w.shows_half(&hers).await.ok();
+    w.shows_half("").await.ok();
+}
+
+#[tokio::test]
+async fn a_block_that_comes_while_the_code_is_typed_holds_for_the_code_too() {
+    let w = world().await;
+    let sitting = w.sits("ann", "desk-17").await;
+    let (secret, _) = w.enrols_app(&sitting).await;
+    w.core.policies.lock().unwrap().lockout = Limit { wrong: 2, block: None };
+    let (pending, _) = w.shows_password("ann").await;
+    for _ in 0..2 {
+        w.try_login("ann", "guess").await;
+    }
+    w.passes(STEP_MS);
+    w.shows(&pending, "totp", &w.app_shows(&secret)).await.is(403, "blocked");
+    w.get("/api/me", &pending).await.is(401, "no_session");
+    // The code was not looked at, so it is good once the account is open.
+    w.store.unlock_agent(w.ann, WallTime(w.clock.load(Ordering::SeqCst))).await.unwrap();
+    let (pending, _) = w.shows_password("ann").await;
+    w.shows(&pending, "totp", &w.app_shows(&secret)).await.ok();
 }

@@ -1,5 +1,7 @@
 //! On the way in: the password was right, and now the second factor is shown. Tries are counted before they are looked at; a
-//! session that has had its five is over.
+//! session that has had its five is over. Whoever shows right passwords and wrong codes again and again is as far as somebody
+//! with wrong passwords, and counted with them: towards the block of the account, at the stranger's or the known browser's own
+//! count (SPEC D6, D7).
 
 use super::webauthn::{self, Passkey, Wrong};
 use super::{
@@ -9,12 +11,16 @@ use super::{
 use crate::Core;
 use crate::desk::account_of;
 use crate::entry;
+use crate::forgot;
+use crate::letters;
+use crate::lockout::Try;
 use crate::refusal::{Reason, Refusal};
 use crate::state::Auth;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::response::Response;
+use http::header;
 use http::request::Parts;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -59,13 +65,18 @@ pub(crate) async fn code<S: Store, C: Core>(
     let account = account_of(&auth, &session).await?;
     let from = auth.client(&parts);
     let left = counted(&auth, &account, &session, kind == Kind::Totp, from).await?;
+    let attempt = charged(&auth, &account, &session, &parts).await?;
     let right = match kind {
-        Kind::Totp => is_right_now(&auth, &account, code).await?,
-        Kind::Recovery => is_on_the_sheet(&auth, &account, code).await?,
+        Kind::Totp => is_right_now(&auth, &account, code).await,
+        Kind::Recovery => is_on_the_sheet(&auth, &account, code).await,
     };
     match right {
-        true => passed(&auth, &parts, &session, &account, kind.word()).await,
-        false => Err(missed(&auth, &account, &session, kind.word(), left, from).await?),
+        Ok(true) => passed(&auth, &parts, &session, &account, attempt, kind.word()).await,
+        Ok(false) => Err(missed(&auth, &account, &session, attempt, kind.word(), left, from).await?),
+        Err(refusal) => {
+            attempt.give_back(&auth).await;
+            Err(refusal)
+        }
     }
 }
 
@@ -124,6 +135,40 @@ async fn counted<S: Store, C: Core>(
     }
 }
 
+/// Charges the account with this try, as with a password; a block ends the session, and the code is not looked at.
+async fn charged<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    account: &Account,
+    session: &WebSession,
+    parts: &Parts,
+) -> Result<Try, Refusal> {
+    let attempt = Try::begin(auth, &account.agent.login_name, parts).await?;
+    match attempt.opens(account) {
+        true => Ok(attempt),
+        false => Err(shut(auth, account, session, auth.client(parts)).await?),
+    }
+}
+
+/// The account is blocked, and this session with it.
+async fn shut<S: Store, C: Core>(
+    auth: &Auth<S, C>,
+    account: &Account,
+    session: &WebSession,
+    from: IpAddr,
+) -> Result<Refusal, Refusal> {
+    auth.store.drop_session(session.token_sha256).await?;
+    auth.audit(&account.agent.login_name, from, "second_factor", Reason::Blocked.word()).await;
+    Ok(Reason::Blocked.into())
+}
+
+/// Somebody knows the password and not the code: its owner is the one to hear of it.
+fn warn_owner<S: Store, C: Core>(auth: &Auth<S, C>, account: &Account, from: IpAddr) {
+    let Some(to) = account.email.as_deref().and_then(|text| text.parse().ok()) else { return };
+    let letter = letters::codes_guessed(to, account, auth.now(), &from.to_string());
+    // Without a mail server the audit log and the block itself have to do.
+    let _ = forgot::send(auth, account.agent.login_name.clone(), from, "tell_codes_guessed", letter);
+}
+
 /// Tries of an agent are counted over an hour; a fraction of it is a fair first guess when the next may be looked at.
 const AGENT_RETRY_S: u64 = 10 * 60;
 
@@ -131,12 +176,17 @@ async fn missed<S: Store, C: Core>(
     auth: &Auth<S, C>,
     account: &Account,
     session: &WebSession,
+    attempt: Try,
     kind: &str,
     left: u32,
     from: IpAddr,
 ) -> Result<Refusal, Refusal> {
     auth.limits.wrong(Instant::now(), from);
     auth.audit(&account.agent.login_name, from, "second_factor", &format!("wrong_{kind}")).await;
+    if attempt.wrong(auth, Some(account)).await? == Reason::Blocked {
+        warn_owner(auth, account, from);
+        return shut(auth, account, session, from).await;
+    }
     if left == 0 {
         return over(auth, account, session, from).await;
     }
@@ -161,12 +211,16 @@ async fn passed<S: Store, C: Core>(
     parts: &Parts,
     session: &WebSession,
     account: &Account,
+    attempt: Try,
     kind: &str,
 ) -> Result<Response, Refusal> {
     auth.store.forget_tries(session.token_sha256).await?;
+    let known = attempt.right(auth, account.agent.id).await?;
     auth.audit(&account.agent.login_name, auth.client(parts), "second_factor", &format!("right_{kind}"))
         .await;
-    entry::advance(auth, parts, session, account).await
+    let mut answer = entry::advance(auth, parts, session, account).await?;
+    answer.headers_mut().append(header::SET_COOKIE, known);
+    Ok(answer)
 }
 
 /// `POST /api/login/passkey/begin`: what the browser asks its authenticator (WebAuthn §5.5).
@@ -239,19 +293,26 @@ pub(crate) async fn passkey_finish<S: Store, C: Core>(
     let asked = auth.store.end_ceremony(session.token_sha256, Ceremony::ShowPasskey, now).await?;
     let FactorBody(challenge) = asked.ok_or(Reason::NotNow)?;
     let factors = auth.store.factors(account.agent.id).await?;
+    let attempt = charged(&auth, &account, &session, &parts).await?;
     let believed = match believe(&party, &challenge, &factors, &credential) {
-        Some((factor, Ok(counter))) => {
-            auth.store.use_factor(factor.id, counter.into(), now).await?.then_some(()).ok_or(Wrong::Counter)
-        }
+        Some((factor, Ok(counter))) => match auth.store.use_factor(factor.id, counter.into(), now).await {
+            Ok(used) => used.then_some(()).ok_or(Wrong::Counter),
+            Err(error) => {
+                attempt.give_back(&auth).await;
+                return Err(error.into());
+            }
+        },
         Some((_, Err(wrong))) => Err(wrong),
         None => Err(Wrong::Key),
     };
-    let Err(wrong) = believed else { return passed(&auth, &parts, &session, &account, "passkey").await };
+    let Err(wrong) = believed else {
+        return passed(&auth, &parts, &session, &account, attempt, "passkey").await;
+    };
     tracing::warn!(agent = %account.agent.id, %from, %wrong, "a passkey was not believed");
     if wrong == Wrong::Counter {
         auth.audit(&account.agent.login_name, from, "second_factor", "passkey_copied").await;
     }
-    Err(missed(&auth, &account, &session, "passkey", left, from).await?)
+    Err(missed(&auth, &account, &session, attempt, "passkey", left, from).await?)
 }
 
 /// The factor that the browser says it used, and what its proof is worth; `None` where it is none of theirs.

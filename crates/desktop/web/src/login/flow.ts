@@ -188,7 +188,8 @@ function refused(flow: Flow, refusal: Refusal, status: number): Flow {
     case 'factor_tries_spent':
       return { ...start, message: { tone: 'error', text: refusal.sentence } }
     case 'blocked':
-      return { ...next, blocked: true }
+      // Behind a wrong code the way in is over; the sentence and whom to ask stand above the first step.
+      return flow.step === 'factor' ? { ...start, message: next.message, blocked: true } : { ...next, blocked: true }
     case 'too_many_attempts':
       return { ...next, message: { tone: 'error', text: withWait(refusal) } }
     default:
