@@ -203,7 +203,7 @@ await scene('the way from the choice of a telephone: no telephone is taken', { s
   assert.equal(sent(mock, 'POST /api/login/device').length, 0)
 })
 
-await scene('who sits elsewhere looks after others without ending that', () => ({ session: null, held: { epoch: 7, device: { name: 'desk-17', label: null }, activity: 'idle', activity_since: null, since: Date.now(), from: '10.0.0.5' } }), {}, async (page, mock) => {
+await scene('who sits elsewhere looks after others without ending that', () => ({ session: null, held: { epoch: 7, device: { name: 'desk-17', label: null }, activity: 'idle', activity_since: null, since: Date.now(), from: '10.0.0.5', takeover: 'end' } }), {}, async (page, mock) => {
   await page.goto(`${mock.url}/admin`)
   await page.getByLabel('Agent Username').fill('maria')
   await page.getByLabel('Password', { exact: true }).fill('right')

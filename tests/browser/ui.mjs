@@ -22,7 +22,7 @@ const minute = 60_000
 const longName = 'Anastasia-Wilhelmina von Hohenstein-Oberkirchen'
 const held = () => ({
   epoch: 7, device: { name: 'desk-17', label: 'Desk 17' }, activity: 'in_call',
-  activity_since: Date.now() - 252_000, since: Date.now() - 95 * minute, from: '10.0.0.5',
+  activity_since: Date.now() - 252_000, since: Date.now() - 95 * minute, from: '10.0.0.5', takeover: 'end',
 })
 
 async function logIn(page, mock, path = '/login') {
@@ -99,6 +99,7 @@ const states = [
     await page.getByText('Desk 14 was just taken by Bruno Rossi.').waitFor()
   }],
   ['takeover', () => ({ held: held() }), async (page, mock) => { await logIn(page, mock); await page.getByRole('alertdialog').waitFor() }],
+  ['takeover-refused', () => ({ held: { ...held(), takeover: 'refuse' } }), async (page, mock) => { await logIn(page, mock); await page.getByText('While this call is up nobody can take over this login.').waitFor() }],
   ['cookies', { dropCookies: true }, async (page, mock) => { await logIn(page, mock); await page.getByRole('alertdialog').waitFor() }],
   ['desk', { last_phone: 'desk-14' }, atDesk],
   ['desk-ringing', {}, async (page, mock) => {

@@ -154,7 +154,7 @@ export const waysStates = [
     await page.getByRole('link', { name: 'To the desktop' }).waitFor()
   }],
   ['ways-administration', { agent: boss }, async (page, mock) => { await logIn(page, mock); await page.getByRole('link', { name: 'Administration' }).waitFor(); await page.getByRole('option').first().waitFor() }],
-  ['ways-held-administration', () => ({ agent: boss, held: { epoch: 7, device: { name: 'desk-17', label: 'Desk 17' }, activity: 'idle', activity_since: null, since: Date.now() - 95 * minute, from: '10.0.0.5' } }),
+  ['ways-held-administration', () => ({ agent: boss, held: { epoch: 7, device: { name: 'desk-17', label: 'Desk 17' }, activity: 'idle', activity_since: null, since: Date.now() - 95 * minute, from: '10.0.0.5', takeover: 'end' } }),
     async (page, mock) => { await logIn(page, mock); await page.getByRole('link', { name: 'Administration, without ending it' }).waitFor() }],
   ['ways-phonebar', { agent: bea, session: 'in' }, async (page, mock) => { await inside(page, mock, '/phonebar'); await page.locator('.pill', { hasText: 'Ready' }).waitFor() }],
   ['ways-phonebar-in-call', { agent: bea, session: 'in' }, async (page, mock) => {

@@ -99,6 +99,8 @@ pub(crate) async fn held_json<S: Store, C: Core>(auth: &Auth<S, C>, login: &Logi
         "activity_since": activity_since,
         "since": login.since,
         "from": login.from,
+        // What a yes would do to a call, for the person to know before.
+        "takeover": auth.core.takeover_policy(),
     })
 }
 

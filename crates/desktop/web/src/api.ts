@@ -49,6 +49,8 @@ export interface Held {
   activity_since: WallMs | null
   since: WallMs
   from: string | null
+  /** What a yes does to a call that is up. */
+  takeover: 'end' | 'refuse' | 'move'
 }
 
 export interface Login {

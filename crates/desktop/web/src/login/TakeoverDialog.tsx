@@ -7,6 +7,7 @@ import { Lasting } from '../parts/Lasting'
 import { Question } from '../parts/Question'
 import { words } from '../words'
 import { mayAdminister } from './StepFoot'
+import { whatAYesDoes } from './takeover'
 
 export function TakeoverDialog(props: { held: Held; agent: Agent | null; onCancel: () => void; onContinue: () => void }) {
   const { held, onCancel, onContinue } = props
@@ -32,10 +33,7 @@ export function TakeoverDialog(props: { held: Held; agent: Agent | null; onCance
           </div>
         ) : null}
       </dl>
-      <p>
-        If you continue, that login ends at once
-        {held.activity === 'idle' ? '.' : ' and its call may be cut off.'}
-      </p>
+      <p>{whatAYesDoes(held)}</p>
       {/* Administering needs no phone, and nobody has to leave theirs for it. */}
       {mayAdminister(props.agent) ? <p><AppLink to="/admin">Administration, without ending it</AppLink></p> : null}
     </Question>

@@ -3,7 +3,7 @@ import type { Held, LoginAnswer, Refusal } from '../api'
 import { sendsAgain, start, step, type Flow, type FlowEvent } from './flow'
 
 const agent = { name: 'ann', display_name: 'Ann', extension: '2001', typology: 'external' as const }
-const held: Held = { epoch: 7, device: null, activity: 'idle', activity_since: null, since: 1, from: null }
+const held: Held = { epoch: 7, device: null, activity: 'idle', activity_since: null, since: 1, from: null, takeover: 'end' }
 const answer = (more: Partial<LoginAnswer>): LoginAnswer =>
   ({ state: 'choose_phone', csrf: 'x', agent, held: null, sentence: null, last_phone: null, ...more })
 const play = (...events: FlowEvent[]): Flow => events.reduce(step, start)
