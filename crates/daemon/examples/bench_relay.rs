@@ -4,7 +4,11 @@
 //!
 //! `bench_relay [--calls N] [--seconds N] [--runs N]`
 
+#[path = "common/mod.rs"]
+mod common;
+
 use bytes::Bytes;
+use common::{processor_time, take, wall_ns, want_stamps};
 use daemon::media::MediaHandle;
 use media::MediaConfig;
 use std::io::{BufRead, BufReader, Write};
@@ -14,7 +18,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use terms::{CallId, Leg, MediaCommand, MediaEvent, PortKind, Turn};
 
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -126,17 +130,6 @@ impl Peers {
             lost: (sent - got) / sent,
         }
     }
-}
-
-fn processor_time() -> Duration {
-    // SAFETY: getrusage fills the struct we own.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
-        usage
-    };
-    let part = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
-    part(usage.ru_utime) + part(usage.ru_stime)
 }
 
 fn relay(calls: usize, seconds: u64) -> Figures {
@@ -303,62 +296,24 @@ mod peers {
                 p[8..12].copy_from_slice(&(i as u32 + 1).to_be_bytes());
                 p[12..20].copy_from_slice(&wall_ns().to_be_bytes());
                 sent += u64::from(s.send_to(&p, (HOME, gateway[i])).is_ok());
-                got += take(s, &mut delays);
+                got += all(s, &mut delays);
             }
         }
         std::thread::sleep(Duration::from_millis(200));
         for s in sockets {
-            got += take(s, &mut delays);
+            got += all(s, &mut delays);
         }
         (sent, got, delays)
     }
 
-    fn wall_ns() -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
-    }
-
-    /// Everything a phone has got. The kernel says when each packet came, so that it does not matter when we look.
-    fn take(s: &UdpSocket, delays: &mut Vec<u64>) -> u64 {
-        let mut got = 0;
-        loop {
-            let mut buf = [0u8; 2048];
-            let mut control = [0u64; 16];
-            // SAFETY: the message points to locals that outlive the call, with their true lengths; the control
-            // message is only read after its header and type have been checked.
-            unsafe {
-                let mut part = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
-                let mut head: libc::msghdr = std::mem::zeroed();
-                head.msg_iov = &mut part;
-                head.msg_iovlen = 1;
-                head.msg_control = control.as_mut_ptr().cast();
-                head.msg_controllen = size_of_val(&control) as _;
-                if libc::recvmsg(s.as_raw_fd(), &mut head, libc::MSG_DONTWAIT) != SIZE as isize {
-                    return got;
-                }
-                got += 1;
-                let c = libc::CMSG_FIRSTHDR(&head);
-                if !c.is_null() && (*c).cmsg_type == libc::SCM_TIMESTAMPNS {
-                    let at = libc::CMSG_DATA(c).cast::<libc::timespec>().read_unaligned();
-                    let came = at.tv_sec as u64 * 1_000_000_000 + at.tv_nsec as u64;
-                    let stamp = buf[12..].first_chunk::<8>().map_or(came, |b| u64::from_be_bytes(*b));
-                    delays.push(came.saturating_sub(stamp));
-                }
-            }
+    /// Everything a phone has got.
+    fn all(s: &UdpSocket, delays: &mut Vec<u64>) -> u64 {
+        let (mut got, mut buf) = (0, [0u8; 2048]);
+        while let Some((SIZE, came)) = take(s, &mut buf) {
+            got += 1;
+            let stamp = buf[12..].first_chunk::<8>().map_or(came, |b| u64::from_be_bytes(*b));
+            delays.push(came.saturating_sub(stamp));
         }
-    }
-
-    pub fn want_stamps(s: &UdpSocket) {
-        let on: libc::c_int = 1;
-        // SAFETY: the kernel reads one int.
-        unsafe {
-            let size = size_of::<libc::c_int>() as u32;
-            libc::setsockopt(
-                s.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_TIMESTAMPNS,
-                (&raw const on).cast(),
-                size,
-            );
-        }
+        got
     }
 }
