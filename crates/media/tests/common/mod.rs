@@ -1,6 +1,8 @@
 //! A desk for the tests: one machine, two peers with addresses, packets made with another hand than ours.
 #![allow(dead_code)]
 
+pub mod browser;
+
 use bytes::Bytes;
 use media::{Forward, Machine, MediaConfig, SocketOp, Transmit};
 use rtp::header::Header;
