@@ -4,7 +4,7 @@
 use super::Tell;
 use super::connections::{Connections, Heard, LISTENER};
 use super::sockets::Sockets;
-use super::sys::{BATCH, Batch, Bell, Epoll, PACKET_MAX, Ready};
+use super::sys::{BATCH, Batch, Bell, Epoll, Outbox, PACKET_MAX, Ready};
 use media::{Forward, Machine, MediaConfig, SocketOp, Via};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -31,6 +31,8 @@ const RATE_WINDOW: Duration = Duration::from_millis(100);
 
 /// Batches taken from one port before the others have their turn, so that a flood there cannot starve them.
 const TURNS_MAX: usize = 4;
+/// A phone's port has one packet waiting, or two; asking for no more keeps the system call small.
+const FROM_PHONE: usize = 4;
 
 /// The longest sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(10);
@@ -43,6 +45,9 @@ pub struct Worker {
     connections: Connections,
     epoll: Epoll,
     batch: Batch,
+    /// The port browsers share, and what phones said to them in this round.
+    shared: Option<u16>,
+    outbox: Outbox,
     inbox: Receiver<Order>,
     bell: Arc<Bell>,
     relayed: Arc<AtomicU64>,
@@ -52,6 +57,8 @@ pub struct Worker {
     window_began: Clock,
     window_packets: u64,
     busy: bool,
+    /// A port had more waiting than its turns: no pause before the next round.
+    behind: bool,
 }
 
 impl Worker {
@@ -85,6 +92,8 @@ impl Worker {
             machine,
             connections,
             batch: Batch::new(sockets.is_v6()),
+            shared,
+            outbox: Outbox::new(sockets.is_v6()),
             sockets,
             epoll,
             inbox,
@@ -96,6 +105,7 @@ impl Worker {
             window_began: begun,
             window_packets: 0,
             busy: false,
+            behind: false,
         })
     }
 
@@ -108,7 +118,7 @@ impl Worker {
                 self.machine.timeout(now);
                 self.settle();
             }
-            if self.busy {
+            if self.busy && !std::mem::take(&mut self.behind) {
                 std::thread::sleep(GATHER);
             }
             if let Err(error) = self.epoll.wait(&mut ready, self.patience()) {
@@ -124,6 +134,7 @@ impl Worker {
                     Err(_) => self.connection_ready(token),
                 }
             }
+            self.flush_outbox();
             let machine = &self.machine;
             self.connections.sweep(|peer| machine.knows_connection(peer));
             if rung && !self.orders() {
@@ -179,6 +190,8 @@ impl Worker {
     /// What the machine says of its own accord: answers to checks, handshakes, reports, tones.
     fn say(&mut self) {
         while let Some(packet) = self.machine.poll_transmit() {
+            // What was said before it leaves before it.
+            self.flush_outbox();
             self.send(packet.port, packet.via, packet.to, &packet.bytes);
         }
     }
@@ -223,15 +236,17 @@ impl Worker {
     }
 
     fn port_ready(&mut self, port: u16) {
+        let most = if self.shared == Some(port) { BATCH } else { FROM_PHONE };
         for _ in 0..TURNS_MAX {
             let Some(fd) = self.sockets.fd(port) else { return };
-            let taken = self.batch.receive(fd);
+            let taken = self.batch.receive(fd, most);
             self.relay(port, taken);
             // A batch that is not full has emptied the socket; epoll says if more has come since.
-            if taken < BATCH {
-                break;
+            if taken < most {
+                return;
             }
         }
+        self.behind = true;
     }
 
     fn relay(&mut self, port: u16, taken: usize) {
@@ -250,6 +265,14 @@ impl Worker {
                 self.connections.send(to, buf.get(..len).unwrap_or_default());
                 continue;
             }
+            if self.shared == Some(out) && port != out {
+                // From many phones to the one port: they leave together.
+                self.outbox.put(to, buf.get(..len).unwrap_or_default());
+                if self.outbox.is_full() {
+                    self.flush_outbox();
+                }
+                continue;
+            }
             if leaving.is_some_and(|l| l != out) {
                 self.flush(leaving);
             }
@@ -265,6 +288,16 @@ impl Worker {
         match leaving.and_then(|port| self.sockets.fd(port)) {
             Some(fd) => self.sent += self.batch.send(fd) as u64,
             None => self.batch.forget(),
+        }
+    }
+
+    fn flush_outbox(&mut self) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        match self.shared.and_then(|port| self.sockets.fd(port)) {
+            Some(fd) => self.sent += self.outbox.send(fd) as u64,
+            None => self.outbox.forget(),
         }
     }
 
