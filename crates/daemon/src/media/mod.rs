@@ -6,7 +6,7 @@ mod sockets;
 mod sys;
 mod worker;
 
-use media::{MediaConfig, Share};
+use media::{Dropped, MediaConfig, Share};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,8 +34,33 @@ pub struct MediaHandle {
 struct End {
     orders: Sender<Order>,
     bell: Arc<sys::Bell>,
-    relayed: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     thread: JoinHandle<()>,
+}
+
+/// What a worker counts, for others to read. It writes once a round, and nobody waits for anybody.
+#[derive(Default)]
+struct Counts {
+    relayed: AtomicU64,
+    unknown: AtomicU64,
+    unproven: AtomicU64,
+    rubbish: AtomicU64,
+    unsaid: AtomicU64,
+}
+
+impl Counts {
+    fn tell(&self, relayed: u64, dropped: Dropped) {
+        let Dropped { unknown, unproven, rubbish, unsaid } = dropped;
+        for (place, count) in [
+            (&self.relayed, relayed),
+            (&self.unknown, unknown),
+            (&self.unproven, unproven),
+            (&self.rubbish, rubbish),
+            (&self.unsaid, unsaid),
+        ] {
+            place.store(count, Ordering::Relaxed);
+        }
+    }
 }
 
 impl MediaHandle {
@@ -78,7 +103,22 @@ impl MediaHandle {
 
     /// Packets passed on since the start, by all workers.
     pub fn relayed(&self) -> u64 {
-        self.ends.iter().map(|e| e.relayed.load(Ordering::Relaxed)).sum()
+        self.sum(|counts| &counts.relayed)
+    }
+
+    /// What was dropped at the ports browsers share, since the start, by all workers: strangers' packets, and what comes
+    /// after a call is over.
+    pub fn dropped(&self) -> Dropped {
+        Dropped {
+            unknown: self.sum(|counts| &counts.unknown),
+            unproven: self.sum(|counts| &counts.unproven),
+            rubbish: self.sum(|counts| &counts.rubbish),
+            unsaid: self.sum(|counts| &counts.unsaid),
+        }
+    }
+
+    fn sum(&self, of: fn(&Counts) -> &AtomicU64) -> u64 {
+        self.ends.iter().map(|end| of(&end.counts).load(Ordering::Relaxed)).sum()
     }
 
     /// Closes all sockets and waits for the threads.
@@ -97,11 +137,11 @@ impl End {
     fn start(index: usize, config: MediaConfig, bind: IpAddr, seed: [u8; 32], tell: Tell) -> io::Result<End> {
         let (orders, inbox) = channel();
         let bell = Arc::new(sys::Bell::new()?);
-        let relayed = Arc::new(AtomicU64::new(0));
-        let worker = Worker::new(config, bind, seed, inbox, bell.clone(), relayed.clone(), tell)?;
+        let counts = Arc::new(Counts::default());
+        let worker = Worker::new(config, bind, seed, inbox, bell.clone(), counts.clone(), tell)?;
         let thread =
             std::thread::Builder::new().name(format!("media-{index}")).spawn(move || watched(worker))?;
-        Ok(End { orders, bell, relayed, thread })
+        Ok(End { orders, bell, counts, thread })
     }
 
     fn order(&self, order: Order) {

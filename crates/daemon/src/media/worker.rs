@@ -1,15 +1,14 @@
 //! One worker: wait, take packets in batches, let the machine judge and rewrite them where they lie, send them on in
 //! batches. Nothing is allocated, locked or awaited for a packet.
 
-use super::Tell;
 use super::connections::{Connections, Heard, LISTENER};
 use super::sockets::Sockets;
 use super::sys::{BATCH, Batch, Bell, Epoll, Outbox, PACKET_MAX, Ready};
+use super::{Counts, Tell};
 use media::{Forward, Machine, MediaConfig, SocketOp, Via};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant as Clock};
 use terms::{Instant, MediaCommand};
@@ -50,7 +49,7 @@ pub struct Worker {
     outbox: Outbox,
     inbox: Receiver<Order>,
     bell: Arc<Bell>,
-    relayed: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     tell: Tell,
     begun: Clock,
     sent: u64,
@@ -68,7 +67,7 @@ impl Worker {
         seed: [u8; 32],
         inbox: Receiver<Order>,
         bell: Arc<Bell>,
-        relayed: Arc<AtomicU64>,
+        counts: Arc<Counts>,
         tell: Tell,
     ) -> io::Result<Worker> {
         let epoll = Epoll::new()?;
@@ -98,7 +97,7 @@ impl Worker {
             epoll,
             inbox,
             bell,
-            relayed,
+            counts,
             tell,
             begun,
             sent: 0,
@@ -302,7 +301,7 @@ impl Worker {
     }
 
     fn measure(&mut self) {
-        self.relayed.store(self.sent, Ordering::Relaxed);
+        self.counts.tell(self.sent, self.machine.dropped());
         let passed = self.window_began.elapsed();
         if passed >= RATE_WINDOW {
             // After a long idle wait the few packets of the window are no rate.
