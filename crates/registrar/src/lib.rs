@@ -134,7 +134,7 @@ impl Registrar {
         for binding in put {
             let until = heard.instant + binding.expires.since(heard.wall);
             let liveness = if closed == Some(binding.flow) { Liveness::Suspect } else { Liveness::Live };
-            self.table.put(binding.clone(), until, liveness);
+            self.table.put(binding, until, liveness);
         }
         self.table.reindex(aor, true);
         self.table.bindings(now, aor)
@@ -157,9 +157,8 @@ impl Registrar {
     pub fn restore(&mut self, now: Now, binding: Binding) {
         let left = binding.expires.since(now.wall).min(self.limits.expires_max);
         let liveness = if binding.flow.transport.is_reliable() { Liveness::Suspect } else { Liveness::Live };
-        let aor = binding.aor.clone();
-        self.table.put(binding, now.instant + left, liveness);
-        self.table.reindex(&aor, true);
+        self.table.put(&binding, now.instant + left, liveness);
+        self.table.reindex(&binding.aor, true);
     }
 
     /// Contacts to ring, best first (q, then most recent), unreachable ones left out.

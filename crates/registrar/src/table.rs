@@ -1,18 +1,18 @@
 //! The rows in memory and their two indexes: what expires next, and who came over which stream.
 //!
 //! Lifetimes are kept on the monotonic clock, so a wall clock that jumps neither drops nor prolongs a binding; the wall
-//! times that go out are counted from what is left. One boxed entry per address of record and one row inline keep
-//! 100,000 bindings well under 100 MB.
+//! times that go out are counted from what is left. Rows are kept packed, one inline per address of record: 100,000 bindings
+//! take about 30 MB.
 
 use crate::contact;
 use ahash::AHashMap;
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
-use terms::{Aor, Binding, Flow, Instant, Liveness, Now};
+use terms::{Aor, Binding, Flow, Instant, Liveness, Now, Packed, PackedRef};
 
 #[derive(Default)]
 pub struct Table {
-    entries: AHashMap<Aor, Box<Entry>>,
+    entries: AHashMap<Aor, Entry>,
     rows: usize,
     /// The next expiry per address of record.
     due: BTreeSet<(Instant, Aor)>,
@@ -28,7 +28,7 @@ struct Entry {
 }
 
 struct Row {
-    binding: Binding,
+    packed: Packed,
     until: Instant,
     liveness: Liveness,
 }
@@ -39,9 +39,16 @@ pub fn key(b: &Binding) -> (&str, Option<&str>, u32) {
 }
 
 impl Row {
+    fn get(&self) -> PackedRef<'_> {
+        self.packed.get()
+    }
+    fn is(&self, b: &Binding) -> bool {
+        let own = self.get();
+        (own.contact, own.instance, own.reg_id) == key(b)
+    }
     /// As the world shall see it now, with the expiry counted from what is left.
-    fn shown(&self, now: Now) -> Binding {
-        let mut binding = self.binding.clone();
+    fn shown(&self, now: Now, aor: &Aor) -> Binding {
+        let mut binding = self.get().binding(aor.clone());
         binding.expires = now.wall + self.until.since(now.instant);
         binding
     }
@@ -62,70 +69,64 @@ impl Table {
 
     /// The rows that have not expired.
     pub fn bindings(&self, now: Now, aor: &Aor) -> Vec<Binding> {
-        self.rows(aor).iter().filter(|r| r.until > now.instant).map(|r| r.shown(now)).collect()
+        self.rows(aor).iter().filter(|r| r.until > now.instant).map(|r| r.shown(now, aor)).collect()
     }
 
     pub fn with_liveness(&self, now: Now, aor: &Aor) -> Vec<(Binding, Liveness)> {
         let alive = self.rows(aor).iter().filter(|r| r.until > now.instant);
-        alive.map(|r| (r.shown(now), r.liveness)).collect()
+        alive.map(|r| (r.shown(now, aor), r.liveness)).collect()
     }
 
     /// The rows as they are kept, expired ones too.
     pub fn all(&self, aor: &Aor) -> Vec<Binding> {
-        self.rows(aor).iter().map(|r| r.binding.clone()).collect()
+        self.rows(aor).iter().map(|r| r.get().binding(aor.clone())).collect()
     }
 
-    pub fn put(&mut self, mut binding: Binding, until: Instant, liveness: Liveness) {
-        // Rows live for hours; what the parser reserved too much is given back here.
-        for text in [&mut binding.contact, &mut binding.call_id, &mut binding.user_agent] {
-            text.shrink_to_fit();
-        }
-        let aor = binding.aor.clone();
+    pub fn put(&mut self, binding: &Binding, until: Instant, liveness: Liveness) {
+        let (aor, flow) = (&binding.aor, binding.flow);
+        let packed = Packed::of(binding);
         let entry = self.entries.entry(aor.clone()).or_default();
-        let row = match entry.rows.iter_mut().find(|r| key(&r.binding) == key(&binding)) {
+        match entry.rows.iter_mut().find(|r| r.is(binding)) {
             Some(row) => {
                 // Put again unchanged, beside the removal of its contact's twin: its lifetime goes on.
-                let same = row.binding.call_id == binding.call_id && row.binding.cseq == binding.cseq;
-                let flow = row.binding.flow;
+                let old = row.get();
+                let same = old.call_id == binding.call_id && old.cseq == binding.cseq;
+                let old_flow = old.flow;
                 let until = if same { row.until } else { until };
                 let liveness = if same { row.liveness } else { liveness };
-                *row = Row { binding, until, liveness };
-                let flow_now = row.binding.flow;
-                self.unlink(flow, &aor);
-                flow_now
+                *row = Row { packed, until, liveness };
+                self.unlink(old_flow, aor);
             }
             None => {
-                let flow = binding.flow;
-                entry.rows.push(Row { binding, until, liveness });
+                entry.rows.push(Row { packed, until, liveness });
                 self.rows += 1;
-                flow
             }
         };
-        if row.transport.is_reliable() {
-            let aors = self.by_stream.entry(row).or_default();
-            if !aors.contains(&aor) {
-                aors.push(aor);
+        if flow.transport.is_reliable() {
+            let aors = self.by_stream.entry(flow).or_default();
+            if !aors.contains(aor) {
+                aors.push(aor.clone());
             }
         }
     }
 
     /// Removes every row with exactly this contact, or none.
     pub fn remove_contact(&mut self, aor: &Aor, contact: &str) {
-        self.remove_where(aor, |b| b.contact == contact);
+        self.remove_where(aor, |row| row.get().contact == contact);
     }
 
     pub fn remove(&mut self, gone: &Binding) {
-        self.remove_where(&gone.aor, |b| key(b) == key(gone));
+        self.remove_where(&gone.aor, |row| row.is(gone));
     }
 
-    fn remove_where(&mut self, aor: &Aor, goes: impl Fn(&Binding) -> bool) {
+    fn remove_where(&mut self, aor: &Aor, goes: impl Fn(&Row) -> bool) {
         let Some(entry) = self.entries.get_mut(aor) else { return };
         let mut flows: SmallVec<[Flow; 2]> = SmallVec::new();
         let before = entry.rows.len();
         entry.rows.retain(|row| {
-            let goes = goes(&row.binding);
+            let goes = goes(row);
             if goes {
-                flows.push(row.binding.flow);
+                flows.push(row.get().flow);
             }
             !goes
         });
@@ -137,7 +138,7 @@ impl Table {
 
     /// Takes the address of record off the flow's list, unless another row still uses the flow.
     fn unlink(&mut self, flow: Flow, aor: &Aor) {
-        if self.rows(aor).iter().any(|r| r.binding.flow == flow) {
+        if !flow.transport.is_reliable() || self.rows(aor).iter().any(|r| r.get().flow == flow) {
             return;
         }
         if let Some(aors) = self.by_stream.get_mut(&flow) {
@@ -180,7 +181,7 @@ impl Table {
 
     pub fn set_liveness(&mut self, aor: &Aor, contact: &str, liveness: Liveness) {
         let Some(entry) = self.entries.get_mut(aor) else { return };
-        for row in entry.rows.iter_mut().filter(|r| contact::same(&r.binding.contact, contact)) {
+        for row in entry.rows.iter_mut().filter(|r| contact::same(r.get().contact, contact)) {
             row.liveness = liveness;
         }
     }
@@ -189,12 +190,12 @@ impl Table {
         let aors: Vec<Aor> = if flow.transport.is_reliable() {
             self.by_stream.get(&flow).map(|aors| aors.to_vec()).unwrap_or_default()
         } else {
-            let on_flow = |e: &Entry| e.rows.iter().any(|r| r.binding.flow == flow);
+            let on_flow = |e: &Entry| e.rows.iter().any(|r| r.get().flow == flow);
             self.entries.iter().filter(|(_, e)| on_flow(e)).map(|(aor, _)| aor.clone()).collect()
         };
         for aor in &aors {
             let Some(entry) = self.entries.get_mut(aor) else { continue };
-            for row in entry.rows.iter_mut().filter(|r| r.binding.flow == flow) {
+            for row in entry.rows.iter_mut().filter(|r| r.get().flow == flow) {
                 row.liveness = row.liveness.max(Liveness::Suspect);
             }
         }
@@ -218,8 +219,8 @@ impl Table {
                 return Err(format!("{aor} is due at {:?}, its rows say {next:?}", entry.due));
             }
             due.extend(entry.due.map(|at| (at, aor.clone())));
-            for row in entry.rows.iter().filter(|r| r.binding.flow.transport.is_reliable()) {
-                let aors = streams.entry(row.binding.flow).or_default();
+            for flow in entry.rows.iter().map(|r| r.get().flow).filter(|f| f.transport.is_reliable()) {
+                let aors = streams.entry(flow).or_default();
                 if !aors.contains(aor) {
                     aors.push(aor.clone());
                 }
