@@ -12,9 +12,12 @@ pub(crate) const META_PUT: &str = "INSERT INTO meta (name, value) VALUES (?, ?)"
 // connection's thread and back.
 pub(crate) const BINDINGS_DROP: &str = "DELETE FROM bindings WHERE (aor, contact) IN
     (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
-pub(crate) const BINDINGS_PUT: &str = "INSERT OR REPLACE INTO bindings (aor, contact, instance, reg_id, body)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)";
-pub(crate) const BINDINGS_ALL: &str = "SELECT body FROM bindings ORDER BY aor, contact, instance, reg_id";
+pub(crate) const BINDINGS_PUT: &str =
+    "INSERT OR REPLACE INTO bindings (aor, contact, instance, reg_id, body) VALUES ";
+pub(crate) const BINDINGS_PUT_ROW: &str = "(?,?,?,?,?)";
+pub(crate) const BINDINGS_PUT_NEXT: &str = ",(?,?,?,?,?)";
+pub(crate) const BINDINGS_ALL: &str =
+    "SELECT aor, body FROM bindings ORDER BY aor, contact, instance, reg_id";
 pub(crate) const BINDING_LOG_ADD: &str = "INSERT INTO binding_log (ops) VALUES (?)";
 pub(crate) const BINDING_LOG_ALL: &str = "SELECT seq, ops FROM binding_log ORDER BY seq";
 pub(crate) const BINDING_LOG_LENGTH: &str = "SELECT coalesce(sum(length(ops)), 0) FROM binding_log";
@@ -27,9 +30,9 @@ pub(crate) const BINDINGS_OF_DEVICE_DROP: &str =
 pub(crate) const RECORDS_PUT: &str = "INSERT OR REPLACE INTO call_records
     (call, direction, from_number, to_number, started, answered, ended, agent, login, device,
      to_agent, to_login, to_device, trunk, a_call_id, b_call_id, end_reason, peer_status, a_figures, b_figures)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-     value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
-     value ->> 16, value ->> 17, value ->> 18, value ->> 19 FROM json_each(?)";
+    VALUES ";
+pub(crate) const RECORDS_PUT_ROW: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+pub(crate) const RECORDS_PUT_NEXT: &str = ",(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 macro_rules! records {
     ($rest:literal) => {
         concat!(

@@ -1,10 +1,12 @@
 //! Group commit: what the core wants kept, many writes in one transaction and in as few statements as there are kinds.
 
 use super::binding_log::{self, FOLD_AT_BYTES, Ops};
-use super::{Sqlite, Writer, failure, rows::spelled, sql};
+use super::{Sqlite, Writer, db, failure, rows::spelled, sql};
 use serde::Serialize;
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
-use terms::{CallRecord, StoreError, StoreWrite};
+use std::collections::BTreeMap;
+use terms::{CallId, CallRecord, StoreError, StoreWrite};
 
 impl Sqlite {
     pub(super) async fn write_batch(&self, batch: Vec<StoreWrite>) -> Vec<Result<(), StoreError>> {
@@ -29,16 +31,20 @@ impl Sqlite {
     }
 }
 
+/// Records in one statement. Each length is a statement of its own that the connection keeps.
+const RECORDS_MAX: usize = 32;
+
 impl Writer {
-    /// Two statements at most, whatever the size of the batch. Bindings alone are one, which is its own transaction: two
-    /// hops to the connection's thread less.
+    /// As few statements as there are kinds, for each is a hop to the connection's thread and back. A single one is its own
+    /// transaction, which saves two more.
     async fn write(&mut self, batch: &[StoreWrite]) -> Result<(), StoreError> {
-        let (ops, records) = gather(batch)?;
-        if records.is_empty() {
+        let (ops, records) = gather(batch);
+        let alone = records.is_empty() || (ops.is_empty() && records.len() <= RECORDS_MAX);
+        if alone {
             if self.open {
                 self.rollback().await;
             }
-            self.log_bytes += ops.append(&mut self.connection).await?;
+            self.log_bytes += apply(&mut self.connection, ops, &records).await?;
         } else {
             self.begin().await?;
             let outcome = apply(&mut self.connection, ops, &records).await;
@@ -67,59 +73,70 @@ impl Writer {
     }
 }
 
-/// The batch as the log of bindings writes it, and its records as rows.
-fn gather(batch: &[StoreWrite]) -> Result<(Ops, Vec<serde_json::Value>), StoreError> {
+/// The batch as the log of bindings writes it, and its records. Of a call that began and ended in one batch the end is
+/// enough.
+fn gather(batch: &[StoreWrite]) -> (Ops, Vec<&CallRecord>) {
     let mut ops = Ops::default();
-    let mut records = Vec::new();
+    let mut records: BTreeMap<CallId, &CallRecord> = BTreeMap::new();
     for write in batch {
         match write {
             StoreWrite::Bindings { aor, put, drop } => {
                 drop.iter().for_each(|contact| ops.drop_contact(aor, contact));
-                put.iter().try_for_each(|binding| ops.put(binding))?;
+                put.iter().for_each(|binding| ops.put(binding));
             }
-            StoreWrite::Record(record) => records.push(record_row(record)?),
+            StoreWrite::Record(record) => _ = records.insert(record.call, record),
         }
     }
-    Ok((ops, records))
+    (ops, records.into_values().collect())
 }
 
 /// How many bytes the log of bindings grew by.
 async fn apply(
     connection: &mut SqliteConnection,
     ops: Ops,
-    records: &[serde_json::Value],
+    records: &[&CallRecord],
 ) -> Result<usize, StoreError> {
-    let put = sqlx::query(sql::RECORDS_PUT).bind(text(&records)?);
-    put.execute(&mut *connection).await.map_err(failure)?;
+    for some in records.chunks(RECORDS_MAX) {
+        put_records(connection, some).await?;
+    }
     ops.append(connection).await
+}
+
+/// The columns in the order of `sql::RECORDS_PUT`.
+async fn put_records(connection: &mut SqliteConnection, records: &[&CallRecord]) -> Result<(), StoreError> {
+    let mut statement = String::from(sql::RECORDS_PUT);
+    for row in 0..records.len() {
+        statement.push_str(if row == 0 { sql::RECORDS_PUT_ROW } else { sql::RECORDS_PUT_NEXT });
+    }
+    // Made of constants only.
+    let mut put = sqlx::query(AssertSqlSafe(statement));
+    for record in records {
+        put = put
+            .bind(db(record.call.0))
+            .bind(spelled(&record.direction))
+            .bind(record.from.reveal())
+            .bind(record.to.reveal())
+            .bind(record.started.0)
+            .bind(record.answered.map(|at| at.0))
+            .bind(record.ended.map(|at| at.0))
+            .bind(record.agent.map(|id| db(id.0)))
+            .bind(record.login.map(|id| db(id.0)))
+            .bind(record.device.map(|id| db(id.0)))
+            .bind(record.to_agent.map(|id| db(id.0)))
+            .bind(record.to_login.map(|id| db(id.0)))
+            .bind(record.to_device.map(|id| db(id.0)))
+            .bind(record.trunk.map(|id| db(id.0)))
+            .bind(&record.a_call_id)
+            .bind(&record.b_call_id)
+            .bind(record.end.map(|end| end.code()))
+            .bind(record.peer_status)
+            .bind(text(&record.a)?)
+            .bind(text(&record.b)?);
+    }
+    put.execute(connection).await.map_err(failure)?;
+    Ok(())
 }
 
 fn text<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Failed(error.to_string()))
-}
-
-/// The columns in the order of `sql::RECORDS_PUT`.
-fn record_row(record: &CallRecord) -> Result<serde_json::Value, StoreError> {
-    Ok(serde_json::json!([
-        record.call.0 as i64,
-        spelled(&record.direction),
-        record.from.reveal(),
-        record.to.reveal(),
-        record.started,
-        record.answered,
-        record.ended,
-        record.agent,
-        record.login,
-        record.device,
-        record.to_agent,
-        record.to_login,
-        record.to_device,
-        record.trunk,
-        record.a_call_id,
-        record.b_call_id,
-        record.end.map(|end| end.code()),
-        record.peer_status,
-        text(&record.a)?,
-        text(&record.b)?,
-    ]))
 }
