@@ -122,11 +122,13 @@ impl Gateway {
                 let bindings = self.registrar.commit(now, write);
                 self.phone_has(now, aor, !bindings.is_empty());
                 self.browser_registered(now, aor, &before, &bindings);
-                // Its connection may have closed while the row was on its way to the disk.
+                // Its connection may have closed while the row was on its way to the disk. UDP has none.
                 let born_suspect = |(one, live): &(Binding, Liveness)| {
                     *live == Liveness::Suspect && put.iter().any(|put| put.flow == one.flow)
                 };
-                let suspect = self.registrar.contacts(now, aor).into_iter().find(born_suspect);
+                let streams = put.iter().any(|put| put.flow.transport.is_reliable());
+                let contacts = if streams { self.registrar.contacts(now, aor) } else { Vec::new() };
+                let suspect = contacts.into_iter().find(born_suspect);
                 if let Some((binding, _)) = suspect {
                     self.suspect(now, aor, binding.flow);
                 }

@@ -22,8 +22,11 @@ pub(crate) struct Nonce {
 
 #[derive(Clone)]
 pub(crate) struct NonceMaker {
-    key: [u8; 32],
+    /// Ready to go on from; to begin anew with the key would cost as much again.
+    keyed: Hmac<Sha256>,
     made: u64,
+    /// What hides the count, for nonces made in one moment.
+    mask: (WallTime, u64),
 }
 
 impl std::fmt::Debug for NonceMaker {
@@ -34,14 +37,20 @@ impl std::fmt::Debug for NonceMaker {
 
 impl NonceMaker {
     pub(crate) fn new(key: [u8; 32]) -> NonceMaker {
-        NonceMaker { key, made: 0 }
+        // HMAC takes a key of any length; this cannot fail.
+        let keyed = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes any key");
+        let mut maker = NonceMaker { keyed, made: 0, mask: Default::default() };
+        maker.mask.1 = maker.mask_of(maker.mask.0);
+        maker
     }
 
     pub(crate) fn make(&mut self, now: WallTime, realm: &str, flow: &Flow) -> String {
         self.made = self.made.wrapping_add(1);
         // The count is hidden behind the key, so that nobody reads our traffic from it.
-        let mask = u64::from_be_bytes(first(&self.derive(b"serial", &now.0.to_be_bytes())));
-        let nonce = Nonce { made_s: now.unix_s(), serial: self.made ^ mask };
+        if self.mask.0 != now {
+            self.mask = (now, self.mask_of(now));
+        }
+        let nonce = Nonce { made_s: now.unix_s(), serial: self.made ^ self.mask.1 };
         let mut bytes = [0u8; 32];
         bytes
             .iter_mut()
@@ -78,6 +87,10 @@ impl NonceMaker {
         first(&mac.finalize().into_bytes().into())
     }
 
+    fn mask_of(&self, now: WallTime) -> u64 {
+        u64::from_be_bytes(first(&self.derive(b"serial", &now.0.to_be_bytes())))
+    }
+
     /// Something only this key makes of `text`.
     pub(crate) fn derive(&self, purpose: &[u8], text: &[u8]) -> [u8; 32] {
         let mut mac = self.mac(purpose);
@@ -86,8 +99,7 @@ impl NonceMaker {
     }
 
     fn mac(&self, purpose: &[u8]) -> Hmac<Sha256> {
-        // HMAC takes a key of any length; this cannot fail.
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes any key");
+        let mut mac = self.keyed.clone();
         mac.update(purpose);
         mac.update(&[0]);
         mac

@@ -2,6 +2,7 @@
 //! owner. It retransmits, absorbs retransmissions and keeps the timers; it decides nothing about calls.
 
 mod admit;
+mod answered;
 mod answers;
 mod chance;
 mod echo;
@@ -19,10 +20,11 @@ use crate::dialog::{Dialog, Phase};
 use crate::transaction::Pace;
 use crate::transaction::key::{Keyring, MatchKey};
 use crate::{Message, ParseError};
+use answered::Answers;
 use chance::Chance;
 use state::{Client, Server};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use table::Table;
 use terms::{ConnectionId, Flow, Instant, Now, Transport};
@@ -167,7 +169,9 @@ pub struct Ua {
     servers: Table<Server>,
     by_match: HashMap<MatchKey, u64, ahash::RandomState>,
     /// Requests outside dialogs by what a merged copy would share with them (RFC 3261 §8.2.2.2).
-    by_merge: HashMap<u128, u64, ahash::RandomState>,
+    by_merge: HashSet<u128, ahash::RandomState>,
+    /// What is left of requests that were answered.
+    answered: Answers,
     clients: Table<Client>,
     /// By the number in our branch and whether it is the CANCEL of that branch.
     by_branch: HashMap<(u64, bool), u64, ahash::RandomState>,
@@ -195,7 +199,8 @@ impl Ua {
         Ua {
             keys,
             by_match: HashMap::with_hasher(table()),
-            by_merge: HashMap::with_hasher(table()),
+            by_merge: HashSet::with_hasher(table()),
+            answered: Answers::new(table()),
             by_branch: HashMap::with_hasher(table()),
             by_dialog: HashMap::with_hasher(table()),
             on_connection: HashMap::with_hasher(table()),
@@ -308,6 +313,9 @@ impl Ua {
             self.servers.iter().filter(|(_, s)| same(s.flow)).map(|(key, _)| key).collect();
         let dialogs: Vec<u64> =
             self.dialogs.iter().filter(|(_, d)| same(d.flow)).map(|(key, _)| key).collect();
+        if !flow.transport.is_reliable() {
+            self.answered.flow_closed(same);
+        }
         for key in servers {
             if let Some(server) = self.servers.get_mut(key) {
                 server.flow_open = false;
@@ -336,10 +344,10 @@ impl Ua {
     /// How much is held. All zero once everything is over.
     pub fn holds(&self) -> Holds {
         Holds {
-            servers: self.servers.len(),
+            servers: self.servers.len() + self.answered.len(),
             clients: self.clients.len(),
             dialogs: self.dialogs.len(),
-            timers: self.timers.len(),
+            timers: self.timers.len() + self.answered.len(),
         }
     }
 
@@ -362,7 +370,8 @@ impl Ua {
     fn has_room(&self, ends_things: bool) -> bool {
         let max = self.config.transactions_max;
         let max = if ends_things { max.saturating_add(max / 4) } else { max };
-        self.servers.len().saturating_add(self.clients.len()) < max
+        let held = self.servers.len() + self.answered.len() + self.clients.len();
+        held < max
     }
 
     fn count_up(&mut self, flow: Flow) {
@@ -405,9 +414,7 @@ impl Ua {
         if self.by_match.get(&server.matched) == Some(&key) {
             self.by_match.remove(&server.matched);
         }
-        if let Some(merged) = server.merged
-            && self.by_merge.get(&merged) == Some(&key)
-        {
+        if let Some(merged) = server.merged {
             self.by_merge.remove(&merged);
         }
     }

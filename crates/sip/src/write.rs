@@ -40,6 +40,19 @@ impl Writer {
         Writer { out }
     }
 
+    /// Goes on behind what was written before.
+    pub(crate) fn resume(begun: &[u8], room: usize) -> Writer {
+        let mut out = Vec::with_capacity(begun.len() + room);
+        out.extend_from_slice(begun);
+        Writer { out }
+    }
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.out
+    }
+
     /// One header line. Line ends and controls in the value become blanks, a name that is not a token is dropped with its value.
     pub fn header(&mut self, name: &str, value: impl AsRef<str>) -> &mut Writer {
         self.header_bytes(name, value.as_ref().as_bytes())

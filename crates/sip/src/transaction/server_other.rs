@@ -41,11 +41,4 @@ impl ServerOther {
         *self = ServerOther::Completed { j_at: now + pace.linger(pace.patience()) };
         Some(Acts { over: pace.reliable, ..Acts::NONE })
     }
-
-    pub fn fired(&mut self, now: Instant) -> Acts {
-        match self {
-            ServerOther::Completed { j_at } if *j_at <= now => Acts::OVER,
-            _ => Acts::NONE,
-        }
-    }
 }

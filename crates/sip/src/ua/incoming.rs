@@ -31,6 +31,12 @@ impl Ua {
         if is_ack {
             return self.ack_of_dialog(now, flow, request);
         }
+        if let Some(answer) = self.answered.get(&matched) {
+            if let Some((flow, bytes)) = answer.again(&request) {
+                self.send(flow, bytes);
+            }
+            return Received::Handled;
+        }
         let method = match admit(&request) {
             Ok(method) => method,
             Err(Refused { status, header }) => {
@@ -252,7 +258,7 @@ impl Ua {
         // §8.2.2.2: the same request on another way.
         let from_tag = request.from_tag().unwrap_or("");
         let merged = if from_tag.is_empty() { None } else { self.keys.merged(&request, from_tag) };
-        if merged.is_some_and(|key| self.by_merge.contains_key(&key)) {
+        if merged.is_some_and(|key| self.by_merge.contains(&key)) {
             self.refuse(flow, &request, 482, Some("Merged Request"), &[]);
             return Received::Handled;
         }
@@ -283,7 +289,7 @@ impl Ua {
             server.merged = merged;
         }
         if let Some(merged) = merged {
-            self.by_merge.insert(merged, key);
+            self.by_merge.insert(merged);
         }
         Received::Request { key: ServerKey(key), request }
     }

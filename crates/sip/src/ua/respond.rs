@@ -1,6 +1,7 @@
 //! Our responses (RFC 3261 §8.2.6): what the request said comes back, our tag and Contact are added, a dialog begins
 //! or ends.
 
+use super::answered::Answer;
 use super::chance;
 use super::echo::{Echo, Parts, stateless_tag};
 use super::reliable::Say;
@@ -10,6 +11,7 @@ use super::{ALLOW, DialogKey, ServerKey, Ua, UaError};
 use crate::dialog::Phase;
 use crate::draft::Start;
 use crate::{Draft, Message, Method, Name, Writer};
+use std::ops::Range;
 use terms::{Flow, Instant, Now};
 
 /// Headers of a response that are the request's or the dialog's, never the draft's.
@@ -133,16 +135,27 @@ impl Ua {
             _ => self.servers.get(key).and_then(|s| s.dialog),
         };
 
-        let bytes = self.write_response(key, draft, status, phrase, dialog, opens);
+        let (bytes, echo) = self.write_response(key, draft, status, phrase, dialog, opens);
+        if method != Method::Invite && status >= 200 {
+            self.keep_answer(key, over, &bytes, echo);
+            if flow_open {
+                self.send(flow, bytes);
+            }
+            // RFC 3261 §15.1.2: answered, their BYE has ended the dialog.
+            if method == Method::Bye
+                && let Some(dialog) = dialog
+            {
+                self.end_dialog(dialog);
+            }
+            return Ok(dialog.map(DialogKey));
+        }
         if let Some(server) = self.servers.get_mut(key) {
             if status >= 200 {
                 server.last = server.echo.take_room();
                 server.opening = None;
             }
-            if !over {
-                server.last.clear();
-                server.last.extend_from_slice(&bytes);
-            }
+            server.last.clear();
+            server.last.extend_from_slice(&bytes);
         }
         if reliable {
             self.said_reliably(now, key, &bytes, !draft.body.is_empty());
@@ -150,19 +163,20 @@ impl Ua {
         if flow_open {
             self.send(flow, bytes);
         }
-        // RFC 3261 §15.1.2: answered, their BYE has ended the dialog.
-        if method == Method::Bye
-            && status >= 200
-            && let Some(dialog) = dialog
-        {
-            self.end_dialog(dialog);
-        }
-        if over {
-            self.end_server(key);
-        } else {
-            self.arm(Due::Server(key));
-        }
+        self.arm(Due::Server(key));
         Ok(dialog.map(DialogKey))
+    }
+
+    /// A request other than INVITE has its final response. Over UDP it may come again, as long as timer J runs.
+    fn keep_answer(&mut self, key: u64, over: bool, response: &[u8], echo: Range<usize>) {
+        let Some(server) = self.servers.get_mut(key).filter(|_| !over) else { return self.end_server(key) };
+        let Some(until) = server.due() else { return self.end_server(key) };
+        // The index of merged requests keeps it until then.
+        let merged = server.merged.take();
+        let matched = server.matched;
+        let answer = Answer::new(server, merged, response, echo);
+        self.end_server(key);
+        self.answered.insert(until, matched, answer);
     }
 
     /// §12.1.1: a response with a tag to an INVITE makes a dialog, a 2xx confirms it.
@@ -208,6 +222,7 @@ impl Ua {
         }
     }
 
+    /// The response, and where in it stands what it repeats of the request.
     fn write_response(
         &self,
         key: u64,
@@ -216,14 +231,16 @@ impl Ua {
         phrase: Option<&str>,
         dialog: Option<u64>,
         opens: bool,
-    ) -> Vec<u8> {
-        let Some(server) = self.servers.get(key) else { return Vec::new() };
+    ) -> (Vec<u8>, Range<usize>) {
+        let Some(server) = self.servers.get(key) else { return (Vec::new(), 0..0) };
         let mut out = Writer::response(status, phrase, server.echo.len() + draft.body.len() + 384);
         // §8.2.6.2: a 100 may go without a tag, everything else has one.
         let tag: Option<&[u8]> = (status > 100).then_some(&server.tag);
         let makes_dialog = server.method == Method::Invite && (101..300).contains(&status);
         let parts = Parts { timestamp: status == 100, record_route: makes_dialog && opens };
+        let begin = out.len();
         server.echo.write(&mut out, tag, parts);
+        let echo = begin..out.len();
         let target = makes_dialog || (server.method == Method::Update && (200..300).contains(&status));
         if target && !has(draft, Name::Contact) {
             let user = dialog.and_then(|d| self.dialogs.get(d)).map_or("", |d| &d.contact_user);
@@ -231,7 +248,7 @@ impl Ua {
         }
         let tells = matches!(server.method, Method::Invite | Method::Options) && (200..300).contains(&status);
         self.rest_of_response(&mut out, draft, tells);
-        out.finish_draft(draft)
+        (out.finish_draft(draft), echo)
     }
 
     /// The draft's own headers, and what every response of ours says besides.

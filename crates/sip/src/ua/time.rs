@@ -37,12 +37,18 @@ impl Ua {
             }
             self.arm(due);
         }
+        while let Some(answer) = self.answered.take_due(now.instant) {
+            if let Some(merged) = answer.merged {
+                self.by_merge.remove(&merged);
+            }
+        }
         self.settle();
     }
 
     /// When `timeout` next has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        crate::transaction::earlier(timer, self.answered.deadline())
     }
 
     /// When this thing wants to be woken, and the moment the queue holds for it.
@@ -119,7 +125,8 @@ impl Ua {
         let pace = crate::transaction::Pace::new(self.config.timers, server.flow.transport.is_reliable());
         let acts = match &mut server.machine {
             ServerMachine::Invite(machine) => machine.fired(now, pace),
-            ServerMachine::Other(machine) => machine.fired(now),
+            // Once it is answered `answered` looks after it.
+            ServerMachine::Other(_) => Acts::NONE,
         };
         if acts.trying {
             self.say_trying(now, key);
