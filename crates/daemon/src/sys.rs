@@ -4,7 +4,7 @@ use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Datagrams per `recvmmsg` and `sendmmsg`.
 pub const BATCH: usize = 64;
@@ -174,10 +174,18 @@ fn write_socket_addr(address: SocketAddr, name: &mut libc::sockaddr_storage) -> 
     }
 }
 
-/// Wakes a thread that sleeps in [`Poll::wait`]. Ringing it often costs one system call until it is heard.
+/// Nobody has rung since the thread looked last, and it is about its work.
+const AWAKE: u8 = 0;
+/// The thread sleeps, or is about to; whoever rings now has to wake it.
+const ASLEEP: u8 = 1;
+/// Somebody rang; the thread will look before it sleeps.
+const RUNG: u8 = 2;
+
+/// Wakes a thread that sleeps in [`Poll::wait`]. While it is awake, ringing costs no system call. [`Poll`] hears of each
+/// ring once (edge-triggered), so nothing has to be read back either.
 pub struct Bell {
     fd: OwnedFd,
-    rung: AtomicBool,
+    state: AtomicU8,
 }
 
 impl Bell {
@@ -185,33 +193,42 @@ impl Bell {
         // SAFETY: no pointers; the descriptor it returns is nobody else's.
         let fd = unsafe { check(libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)) }?;
         // SAFETY: `fd` was just opened and is owned by nobody.
-        Ok(Bell { fd: unsafe { OwnedFd::from_raw_fd(fd) }, rung: AtomicBool::new(false) })
+        Ok(Bell { fd: unsafe { OwnedFd::from_raw_fd(fd) }, state: AtomicU8::new(AWAKE) })
     }
 
     pub fn ring(&self) {
-        if self.rung.swap(true, Ordering::AcqRel) {
+        if self.state.swap(RUNG, Ordering::AcqRel) != ASLEEP {
             return;
         }
         let one: u64 = 1;
-        // SAFETY: eight bytes are read from `one`. A failure can only mean that the counter is full, so it rings already.
+        // SAFETY: eight bytes are read from `one`. It fails only when 2^64 rings were counted, which no process lives to see.
         unsafe { libc::write(self.fd.as_raw_fd(), std::ptr::from_ref(&one).cast(), 8) };
     }
 
-    /// To be called when woken and before looking at what was rung for, so that no ring is lost.
-    pub fn heard(&self) {
-        if !self.rung.load(Ordering::Acquire) {
-            return;
-        }
-        let mut count: u64 = 0;
-        // SAFETY: eight bytes are written to `count`.
-        unsafe { libc::read(self.fd.as_raw_fd(), std::ptr::from_mut(&mut count).cast(), 8) };
-        self.rung.store(false, Ordering::Release);
+    /// To be called before looking at what was rung for, so that no ring is lost.
+    pub fn listen(&self) {
+        self.state.swap(AWAKE, Ordering::AcqRel);
+    }
+
+    /// True when nobody rang since `listen`; from now on ringing wakes. False: look again first.
+    pub fn may_sleep(&self) -> bool {
+        self.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
-impl AsRawFd for Bell {
-    fn as_raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
+/// Descriptors that one [`Poll::wait`] may report; more have their turn at the next.
+const READY_MAX: usize = 16;
+
+/// What can be read, after a [`Poll::wait`].
+#[derive(Default)]
+pub struct Ready {
+    fds: [RawFd; READY_MAX],
+    count: usize,
+}
+
+impl Ready {
+    pub fn has(&self, fd: RawFd) -> bool {
+        self.fds.iter().take(self.count).any(|ready| *ready == fd)
     }
 }
 
@@ -221,30 +238,39 @@ pub struct Poll {
 }
 
 impl Poll {
-    pub fn new(readable: &[RawFd]) -> io::Result<Poll> {
+    pub fn new(bell: &Bell) -> io::Result<Poll> {
         // SAFETY: no pointers; the descriptor it returns is nobody else's.
         let fd = unsafe { check(libc::epoll_create1(libc::EPOLL_CLOEXEC)) }?;
         // SAFETY: `fd` was just opened and is owned by nobody.
         let poll = Poll { fd: unsafe { OwnedFd::from_raw_fd(fd) } };
-        for fd in readable {
-            poll.add(*fd)?;
-        }
+        poll.watch(bell.fd.as_raw_fd(), libc::EPOLLIN | libc::EPOLLET)?;
         Ok(poll)
     }
 
     pub fn add(&self, fd: RawFd) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: fd as u64 };
+        self.watch(fd, libc::EPOLLIN)
+    }
+
+    fn watch(&self, fd: RawFd, events: libc::c_int) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: fd as u64 };
         // SAFETY: `event` outlives the call; the kernel copies it.
         unsafe { check(libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event)) }?;
         Ok(())
     }
 
     /// Sleeps until something is readable or `timeout_ms` went by; -1 waits for ever.
-    pub fn wait(&self, timeout_ms: i32) {
+    pub fn wait(&self, timeout_ms: i32) -> Ready {
         // SAFETY: `epoll_event` is plain integers; all zeroes is a valid value of it.
-        let mut events: [libc::epoll_event; 8] = unsafe { zeroed() };
-        // SAFETY: `events` has room for 8. An error (EINTR) is like waking early, which callers must bear anyway.
-        unsafe { libc::epoll_wait(self.fd.as_raw_fd(), events.as_mut_ptr(), 8, timeout_ms) };
+        let mut events: [libc::epoll_event; READY_MAX] = unsafe { zeroed() };
+        // SAFETY: `events` has room for READY_MAX. An error (EINTR) is like waking early, which callers must bear anyway.
+        let count = unsafe {
+            libc::epoll_wait(self.fd.as_raw_fd(), events.as_mut_ptr(), READY_MAX as libc::c_int, timeout_ms)
+        };
+        let mut ready = Ready { count: usize::try_from(count).unwrap_or(0), ..Ready::default() };
+        for (fd, event) in ready.fds.iter_mut().zip(&events) {
+            *fd = event.u64 as RawFd;
+        }
+        ready
     }
 }
 
@@ -298,14 +324,37 @@ mod tests {
     #[test]
     fn a_bell_wakes_the_sleeper_and_only_once() {
         let bell = std::sync::Arc::new(Bell::new().unwrap());
-        let poll = Poll::new(&[bell.as_raw_fd()]).unwrap();
+        let poll = Poll::new(&bell).unwrap();
+        assert!(bell.may_sleep());
         let ringer = bell.clone();
-        let thread = std::thread::spawn(move || ringer.ring());
-        poll.wait(10_000);
+        let thread = std::thread::spawn(move || (0..3).for_each(|_| ringer.ring()));
+        // Without the ring this would wait for ever.
+        assert!(poll.wait(-1).has(bell.fd.as_raw_fd()));
         thread.join().unwrap();
-        bell.heard();
-        let before = std::time::Instant::now();
-        poll.wait(20);
-        assert!(before.elapsed().as_millis() >= 15);
+        bell.listen();
+        assert!(!poll.wait(0).has(bell.fd.as_raw_fd()));
+    }
+
+    #[test]
+    fn whoever_is_awake_is_not_woken_but_looks_again_before_sleeping() {
+        let bell = Bell::new().unwrap();
+        let poll = Poll::new(&bell).unwrap();
+        bell.listen();
+        bell.ring();
+        assert!(!bell.may_sleep(), "something came after the last look");
+        assert!(!poll.wait(0).has(bell.fd.as_raw_fd()));
+        bell.listen();
+        assert!(bell.may_sleep());
+    }
+
+    #[test]
+    fn only_the_socket_that_has_something_is_named() {
+        let (a, b) = pair("127.0.0.1:0");
+        let poll = Poll::new(&Bell::new().unwrap()).unwrap();
+        poll.add(a.as_raw_fd()).unwrap();
+        poll.add(b.as_raw_fd()).unwrap();
+        a.send_to(b"x", b.local_addr().unwrap()).unwrap();
+        let ready = poll.wait(-1);
+        assert!(ready.has(b.as_raw_fd()) && !ready.has(a.as_raw_fd()));
     }
 }

@@ -3,7 +3,7 @@
 use super::{Clock, CoreHandle, Counters, INNER_QUEUE_MAX, Post, STREAM_QUEUE_MAX};
 use crate::store_task::{StoreDoor, WriteOrder};
 use crate::streams::Streams;
-use crate::sys::{self, Bell, Poll, Receiver};
+use crate::sys::{self, Bell, Poll, Ready, Receiver};
 use crate::tap::{Tap, Way};
 use gateway::{Gateway, GatewayConfig, Input, Output};
 use std::io;
@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver as Mailbox, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use terms::{Audience, Flow, Instant, MediaCommand, Notice, Now, StoreError, Transport};
 use tokio::sync::broadcast;
 
@@ -19,6 +20,15 @@ use tokio::sync::broadcast;
 const ROUNDS_MAX: usize = 4;
 /// Posts handled before the sockets have their turn.
 const POSTS_MAX: usize = 1024;
+
+/// How long the core sits still between two looks while very much comes. Each look costs a few system calls and a change of
+/// threads, and one in this time carries a dozen messages as well as one. SIP repeats after half a second, so nobody
+/// notices; and when little comes nobody waits at all.
+const BREATH: Duration = Duration::from_micros(400);
+/// Messages a second that are very many.
+const PACE_HIGH: u64 = 2_000;
+/// Over how long the pace is measured.
+const PACE_SPAN: Duration = Duration::from_millis(5);
 
 /// Where media commands go; the workers behind it answer with `Post::Media`.
 pub type MediaDoor = Box<dyn FnMut(MediaCommand) + Send>;
@@ -46,7 +56,7 @@ pub fn start(
     let handle = CoreHandle { stream, inner, bell: bell.clone(), counters: counters.clone() };
     let media = media(handle.clone())?;
 
-    let poll = Poll::new(&[bell.as_raw_fd()])?;
+    let poll = Poll::new(&bell)?;
     let config = parts.gateway;
     let (clock, streams, store, notices, tap) =
         (parts.clock, parts.streams, parts.store, parts.notices, parts.tap);
@@ -57,6 +67,7 @@ pub fn start(
             sockets: Vec::new(),
             poll,
             bell,
+            pace: Pace::default(),
             stream_box,
             inner_box,
             media,
@@ -79,12 +90,36 @@ struct Socket {
     out: Vec<(SocketAddr, Vec<u8>)>,
 }
 
+/// How much has come lately.
+#[derive(Default)]
+struct Pace {
+    since: Instant,
+    count: u64,
+    high: bool,
+}
+
+impl Pace {
+    fn add(&mut self, messages: usize) {
+        self.count += messages as u64;
+    }
+
+    fn is_high(&mut self, now: Instant) -> bool {
+        let span = now.since(self.since);
+        if span >= PACE_SPAN {
+            self.high = u128::from(self.count) * 1_000_000_000 >= u128::from(PACE_HIGH) * span.as_nanos();
+            (self.since, self.count) = (now, 0);
+        }
+        self.high
+    }
+}
+
 struct Core {
     gateway: Gateway,
     clock: Clock,
     sockets: Vec<Socket>,
     poll: Poll,
     bell: Arc<Bell>,
+    pace: Pace,
     stream_box: Mailbox<Post>,
     inner_box: Mailbox<Post>,
     media: MediaDoor,
@@ -100,8 +135,9 @@ struct Core {
 impl Core {
     fn run(mut self) {
         let mut receiver = Receiver::default();
+        let mut ready = Ready::default();
         loop {
-            let more = self.read_sockets(&mut receiver);
+            let more = self.read_sockets(&mut receiver, &ready);
             let (stop, more_posts) = self.read_posts();
             let now = self.clock.now();
             if self.gateway.deadline().is_some_and(|at| at <= now.instant) {
@@ -112,18 +148,29 @@ impl Core {
             if stop {
                 return;
             }
-            if !more && !more_posts {
-                self.poll.wait(timeout_ms(self.gateway.deadline(), self.clock.now().instant));
-            }
-            self.bell.heard();
+            ready = self.wait(more || more_posts);
         }
     }
 
+    /// Until there is something to do; not at all when something is left over.
+    fn wait(&mut self, more: bool) -> Ready {
+        if !more && self.pace.is_high(self.clock.now().instant) {
+            std::thread::sleep(BREATH);
+        }
+        if more || !self.bell.may_sleep() {
+            return self.poll.wait(0);
+        }
+        self.poll.wait(timeout_ms(self.gateway.deadline(), self.clock.now().instant))
+    }
+
     /// True when a socket had more than its turn.
-    fn read_sockets(&mut self, receiver: &mut Receiver) -> bool {
+    fn read_sockets(&mut self, receiver: &mut Receiver, ready: &Ready) -> bool {
         let mut more = false;
         for i in 0..self.sockets.len() {
             let (fd, local) = (self.sockets[i].fd, self.sockets[i].local);
+            if !ready.has(fd) {
+                continue;
+            }
             for round in 0..ROUNDS_MAX {
                 let got = match receiver.receive(fd) {
                     Ok(got) => got,
@@ -136,6 +183,7 @@ impl Core {
                     break;
                 }
                 Counters::add(&self.counters.udp_received, got);
+                self.pace.add(got);
                 let now = self.clock.now();
                 for (peer, bytes) in receiver.datagrams() {
                     let flow = Flow::udp(local, peer);
@@ -154,6 +202,7 @@ impl Core {
 
     /// Whether to stop, and whether there is more than one turn's worth.
     fn read_posts(&mut self) -> (bool, bool) {
+        self.bell.listen();
         let mut handled = 0;
         while handled < POSTS_MAX {
             let Ok(post) = self.inner_box.try_recv().or_else(|_| self.stream_box.try_recv()) else {
@@ -166,6 +215,7 @@ impl Core {
             self.take(now, post);
             self.act(now);
             handled += 1;
+            self.pace.add(1);
         }
         (false, true)
     }
@@ -298,5 +348,20 @@ mod tests {
         assert_eq!(timeout_ms(Some(Instant(5)), Instant(5)), 0);
         assert_eq!(timeout_ms(Some(Instant(1_000_001)), Instant(0)), 2);
         assert_eq!(timeout_ms(Some(Instant(u64::MAX)), Instant(0)), 60_000);
+    }
+
+    #[test]
+    fn the_core_takes_a_breath_only_while_very_much_comes() {
+        let ms = |ms: u64| Instant(ms * 1_000_000);
+        let mut pace = Pace::default();
+        // The first in an hour, however many come with it.
+        pace.add(64);
+        assert!(!pace.is_high(ms(3_600_000)));
+        pace.add(9);
+        assert!(!pace.is_high(ms(3_600_005)));
+        pace.add(10);
+        assert!(!pace.is_high(ms(3_600_009)), "not known yet");
+        assert!(pace.is_high(ms(3_600_010)));
+        assert!(!pace.is_high(ms(3_600_015)), "silence ends it");
     }
 }
