@@ -1,7 +1,19 @@
 //! Loads the running program from a process of its own and reads what it cost: processor time of the server, user and
-//! system, from the kernel's account of its threads. Prints JSON lines. `scripts/bench` runs it.
+//! system, from the kernel's account of its threads, divided by what was done. The load itself, and the kernel's own
+//! threads (the journal of the file system), are not in it. Prints JSON lines. `scripts/bench` runs it.
 //!
-//! usage: bench_server register|call|memory [--runs N] [--phones N] [--in-flight N] [--seconds N]
+//! `register`: a phone sends REGISTER, gets 401, answers the digest, gets 200; each 200 stands behind a commit with
+//! `fsync`. So many phones are at it at once (`--in-flight`) as fast as answers come, or at a steady `--rate` of cycles a
+//! second. What a cycle costs depends on that: with many at once a wakeup, a commit, a system call carry many messages.
+//! A line for one phone all alone says how long it waits for its 200 and what that costs, for nothing is shared then.
+//!
+//! `call`: INVITE from the trunk, 180 and 200 from the phone, ACK, BYE from the trunk, 200, on both legs: twelve messages,
+//! two record writes, ports taken and given back; `--phones` of them at once. No RTP flows.
+//!
+//! `memory`: resident memory before anybody registered, when everybody just has (their transactions still wait for
+//! retransmissions), and when these are over.
+//!
+//! usage: bench_server register|call|memory [--runs N] [--phones N] [--in-flight N] [--cycles N] [--rate N]
 
 #[path = "server/mod.rs"]
 mod server;
@@ -17,6 +29,9 @@ use terms::Secret;
 /// Answers are repeated after this much silence, as a phone would.
 const SILENCE: Duration = Duration::from_millis(500);
 
+/// Timer J of RFC 3261, and a little.
+const TRANSACTIONS_OVER: Duration = Duration::from_secs(35);
+
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |name: &str, default: usize| {
@@ -26,7 +41,8 @@ fn main() -> anyhow::Result<()> {
     let runs = number("--runs", 5);
     match args.first().map(String::as_str) {
         Some("register") => {
-            register(number("--phones", 2_000), number("--in-flight", 64), runs, number("--cycles", 20_000))
+            let load = Load { in_flight: number("--in-flight", 64), rate: number("--rate", 0) };
+            register(number("--phones", 2_000), load, runs, number("--cycles", 20_000))
         }
         Some("call") => calls(number("--phones", 50), runs, number("--cycles", 2_000)),
         Some("memory") => memory(number("--phones", 100_000), number("--in-flight", 256)),
@@ -34,15 +50,30 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
+/// How hard the phones press.
+#[derive(Clone, Copy)]
+struct Load {
+    in_flight: usize,
+    /// Cycles a second; 0: as fast as answers come.
+    rate: usize,
+}
+
+impl Load {
+    fn at_once(in_flight: usize) -> Load {
+        Load { in_flight, rate: 0 }
+    }
+}
+
 /// REGISTER, 401, REGISTER, 200, each 200 behind a commit.
-fn register(phones: usize, in_flight: usize, runs: usize, cycles: usize) -> anyhow::Result<()> {
+fn register(phones: usize, load: Load, runs: usize, cycles: usize) -> anyhow::Result<()> {
     let server = Server::start(phones, 0)?;
     let mut phones = Phones::new(&server, phones)?;
-    phones.register(in_flight, cycles / 4)?;
+    phones.register(Load::at_once(load.in_flight), (cycles / 4).max(phones.cseq.len()))?;
+    alone(&server, &mut phones)?;
     let mut costs = Vec::new();
     for run in 0..runs {
         let (before, began) = (server.cpu_us()?, Instant::now());
-        phones.register(in_flight, cycles)?;
+        phones.register(load, cycles)?;
         let cost = (server.cpu_us()? - before) / cycles as f64;
         costs.push(cost);
         println!(
@@ -52,9 +83,27 @@ fn register(phones: usize, in_flight: usize, runs: usize, cycles: usize) -> anyh
     }
     println!(
         "{}",
-        serde_json::json!({ "bench": "register", "median_us": round(median(&mut costs)), "aim_us": 18, "in_flight": in_flight, "cycles": cycles, "repeated": phones.repeated })
+        serde_json::json!({ "bench": "register", "median_us": round(median(&mut costs)), "aim_us": 18, "in_flight": load.in_flight, "rate": load.rate, "cycles": cycles, "repeated": phones.repeated })
     );
     server.stop()
+}
+
+/// One phone and nobody else.
+fn alone(server: &Server, phones: &mut Phones) -> anyhow::Result<()> {
+    const CYCLES: usize = 200;
+    let before = server.cpu_us()?;
+    let mut took = Vec::with_capacity(CYCLES);
+    for _ in 0..CYCLES {
+        let began = Instant::now();
+        phones.register(Load::at_once(1), 1)?;
+        took.push(began.elapsed().as_secs_f64() * 1_000.0);
+    }
+    let cost = (server.cpu_us()? - before) / CYCLES as f64;
+    println!(
+        "{}",
+        serde_json::json!({ "bench": "register_alone", "median_ms": round(median(&mut took)), "us": round(cost), "cycles": CYCLES })
+    );
+    Ok(())
 }
 
 /// Resident memory before and after every phone has registered once.
@@ -62,11 +111,13 @@ fn memory(count: usize, in_flight: usize) -> anyhow::Result<()> {
     let server = Server::start(count, 0)?;
     let before = server.resident_mb()?;
     let mut phones = Phones::new(&server, count)?;
-    phones.register(in_flight, count)?;
+    phones.register(Load::at_once(in_flight), count)?;
     let after = server.resident_mb()?;
+    std::thread::sleep(TRANSACTIONS_OVER);
+    let rest = server.resident_mb()?;
     println!(
         "{}",
-        serde_json::json!({ "bench": "memory", "bindings": count, "before_mb": round(before), "after_mb": round(after), "bindings_mb": round(after - before), "aim_mb": 100 })
+        serde_json::json!({ "bench": "memory", "bindings": count, "before_mb": round(before), "after_mb": round(after), "bindings_mb": round(after - before), "at_rest_mb": round(rest - before), "aim_mb": 100 })
     );
     server.stop()
 }
@@ -119,13 +170,22 @@ impl Phones {
         .into_bytes()
     }
 
-    /// So many whole cycles, so many of them at once, each phone in its turn.
-    fn register(&mut self, in_flight: usize, cycles: usize) -> anyhow::Result<()> {
+    /// So many whole cycles, each phone in its turn.
+    fn register(&mut self, load: Load, cycles: usize) -> anyhow::Result<()> {
+        let (began, mut heard) = (Instant::now(), Instant::now());
+        let at_most = load.in_flight.min(self.cseq.len());
+        if load.rate > 0 {
+            self.socket.set_read_timeout(Some(Duration::from_millis(1)))?;
+        }
         let mut waiting: HashMap<usize, Waiting> = HashMap::new();
         let (mut begun, mut done) = (0, 0);
         let mut buffer = vec![0; 65_535];
         while done < cycles {
-            while begun < cycles && waiting.len() < in_flight.min(self.cseq.len()) {
+            let due = match load.rate {
+                0 => cycles,
+                rate => cycles.min((began.elapsed().as_secs_f64() * rate as f64) as usize),
+            };
+            while begun < due && waiting.len() < at_most {
                 let phone = self.next % self.cseq.len();
                 self.next += 1;
                 begun += 1;
@@ -134,8 +194,13 @@ impl Phones {
                 waiting.insert(phone, Waiting { phone, sent });
             }
             let len = match self.socket.recv(&mut buffer) {
-                Ok(len) => len,
+                Ok(len) => {
+                    heard = Instant::now();
+                    len
+                }
+                Err(_) if heard.elapsed() < SILENCE => continue,
                 Err(_) => {
+                    heard = Instant::now();
                     for w in waiting.values() {
                         self.repeated += 1;
                         self.socket.send(&w.sent)?;
@@ -179,7 +244,7 @@ impl Phones {
 fn calls(agents: usize, runs: usize, cycles: usize) -> anyhow::Result<()> {
     let server = Server::start(agents, agents)?;
     let mut phones = Phones::new(&server, agents)?;
-    phones.register(16, agents)?;
+    phones.register(Load::at_once(16), agents)?;
     let mut costs = Vec::new();
     let mut exchange = Exchange::new(&server, phones, agents)?;
     exchange.run(cycles / 4)?;
