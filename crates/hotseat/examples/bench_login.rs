@@ -30,7 +30,8 @@ fn main() -> anyhow::Result<()> {
         at.and_then(|at| args.get(at + 1)).and_then(|n| n.parse().ok()).unwrap_or(default)
     };
     let (tries, people) = (number("--tries", 200), number("--people", 200));
-    let world = World { agents: people.max(20), password: Some(PASSWORD), security: LIMITS, ..World::default() };
+    let world =
+        World { agents: people.max(20), password: Some(PASSWORD), security: LIMITS, ..World::default() };
     let server = Server::start_in(&world)?;
     let web = server.web.ok_or_else(|| anyhow::anyhow!("no web door"))?;
     alone(web, tries)?;
@@ -192,7 +193,10 @@ impl Asking {
                 socket.send(request.as_bytes())?;
                 let len = socket.recv(&mut buffer)?;
                 taken.push(began.elapsed());
-                anyhow::ensure!(buffer[..len].starts_with(b"SIP/2.0 200"), "OPTIONS was not answered with 200");
+                anyhow::ensure!(
+                    buffer[..len].starts_with(b"SIP/2.0 200"),
+                    "OPTIONS was not answered with 200"
+                );
                 std::thread::sleep(Duration::from_millis(2));
             }
             taken.sort_unstable();

@@ -90,7 +90,8 @@ impl Browser {
 
     pub fn post(&mut self, path: &str, body: &serde_json::Value) -> anyhow::Result<Answer> {
         let body = body.to_string();
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nCookie: {}\r\nX-Hotseat-Csrf: {}\r\n\
              Content-Length: {}\r\n\r\n{body}",
@@ -116,7 +117,8 @@ impl Browser {
         if let Some(csrf) = json["csrf"].as_str() {
             self.csrf = csrf.to_owned();
         }
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("a status line")?;
+        let status =
+            head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("a status line")?;
         Ok(Answer { status, json, took })
     }
 
