@@ -233,8 +233,8 @@ impl<S: Store, C: Core> Inner<S, C> {
     fn judge(&self, rules: &SessionRules, login: &Login, busy: bool, now: WallTime) -> Judged {
         let (watched, changed) = self.uses.watched_and_changed();
         let mut uses = self.uses.table();
-        let first = Use { at: login.since.max(watched), warned: None };
-        let one = uses.entry(login.id).or_insert(first);
+        let one = uses.entry(login.id).or_insert(Use { at: login.since, warned: None });
+        one.at = one.at.max(watched);
         if busy {
             one.at = one.at.max(now);
         }

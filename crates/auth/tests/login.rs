@@ -286,6 +286,7 @@ async fn ann_takes_over_from_herself_and_her_old_page_is_told() {
     let held = json!({
         "epoch": 1, "device": { "name": "desk-17", "label": "Label desk-17" }, "activity": "in_call",
         "activity_since": START + 5, "since": START, "from": "192.0.2.7",
+        "takeover": "end",
     });
     assert_eq!(answer["held"], held);
     let asked = w.tries(&new, "desk-9", None).await;
@@ -295,7 +296,12 @@ async fn ann_takes_over_from_herself_and_her_old_page_is_told() {
     w.get("/api/me", &old).await.ok();
 
     w.core.refuse.store(true, Ordering::SeqCst);
-    w.tries(&new, "desk-9", Some(1)).await.is(409, "call_in_progress");
+    let refused = w.tries(&new, "desk-9", Some(1)).await;
+    assert_eq!(
+        refused.is(409, "call_in_progress").body["held"]["takeover"],
+        "refuse",
+        "and the page is told so"
+    );
     w.core.refuse.store(false, Ordering::SeqCst);
     let seated = w.tries(&new, "desk-9", Some(1)).await.ok();
     assert_eq!(seated.body["login"]["epoch"], 2);
