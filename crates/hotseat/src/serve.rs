@@ -35,6 +35,7 @@ pub async fn start(
         origins: vec![config.public_url.clone()],
         sip: sip_settings(&config),
         public_url: Some(config.public_url.clone()),
+        proxies: config.security.proxies.clone(),
         limits: auth::AttemptLimits { source: config.security.logins_per_minute, ..Default::default() },
         ..auth::Settings::default()
     };

@@ -131,6 +131,8 @@ pub struct Security {
     pub connections_per_source: usize,
     /// Attempts to log in per minute from one address.
     pub logins_per_minute: u32,
+    /// Whose `X-Forwarded-For` is believed; nobody's where empty.
+    pub proxies: Vec<auth::Network>,
     /// Whom people are to ask who cannot get in, in the administrator's own words. The login page shows it.
     pub contact: Option<String>,
     /// What passwords must be, how many wrong ones, how long a login lives, who needs a second factor.
@@ -292,6 +294,7 @@ impl Default for Security {
             connections_max: 20_000,
             connections_per_source: 1_000,
             logins_per_minute: 30,
+            proxies: Vec::new(),
             contact: None,
             policies: auth::Policies::default(),
             rights: Rights::default(),

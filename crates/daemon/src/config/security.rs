@@ -4,6 +4,8 @@ use super::Security;
 use super::passwords;
 use super::read::{Section, Source};
 use super::session;
+use super::trunks;
+use std::str::FromStr;
 use terms::{Role, TakeoverPolicy};
 
 /// Two lines on the login page.
@@ -37,6 +39,8 @@ pub(super) fn read(source: &Source) -> Security {
             number("connections_per_source", 1_000_000, security.connections_per_source);
         security.logins_per_minute =
             number("logins_per_minute", 100_000, security.logins_per_minute as usize) as u32;
+        let proxies = s.parsed_list::<Proxy>("proxies", "\"192.0.2.10\" or \"192.0.2.0/24\"");
+        security.proxies = proxies.unwrap_or_default().into_iter().map(|(proxy, _)| proxy.0).collect();
         s.finish();
     }
     passwords::read(&mut top, &mut security.policies);
@@ -57,6 +61,21 @@ fn takeover(top: &mut Section<'_>) -> Option<TakeoverPolicy> {
         return None;
     }
     top.word("takeover", &[("end", TakeoverPolicy::End), ("refuse", TakeoverPolicy::Refuse)])
+}
+
+/// `network/prefix` or `address`.
+struct Proxy(auth::Network);
+
+impl FromStr for Proxy {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Proxy, ()> {
+        let trunks::Network(found) = text.parse()?;
+        match found.port {
+            // A proxy connects from a port of its own choice.
+            Some(_) => Err(()),
+            None => Ok(Proxy(auth::Network { address: found.network, prefix: found.prefix })),
+        }
+    }
 }
 
 /// Roles, each once, in their order.
@@ -97,6 +116,22 @@ mod tests {
             let source = Source::new("security.toml", format!("takeover = \"{word}\"\n"));
             assert_eq!(read(&source).takeover, policy);
             assert!(source.into_errors().is_empty());
+        }
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks_and_nobody_is_one_unless_named() {
+        let proxies = |text: &str| {
+            let source = Source::new("security.toml", format!("[limits]\n{text}\n"));
+            let found: Vec<_> =
+                read(&source).proxies.iter().map(|p| (p.address.to_string(), p.prefix)).collect();
+            (found, source.into_errors().len())
+        };
+        assert_eq!(proxies(""), (vec![], 0));
+        let two = proxies("proxies = [\"192.0.2.10\", \"2001:db8::/32\"]");
+        assert_eq!(two, (vec![("192.0.2.10".into(), 32), ("2001:db8::".into(), 32)], 0));
+        for wrong in ["192.0.2.10:443", "192.0.2.0/33", "proxy.example", "*"] {
+            assert_eq!(proxies(&format!("proxies = [\"{wrong}\"]")), (vec![], 1), "{wrong}");
         }
     }
 

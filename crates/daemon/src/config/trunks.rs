@@ -78,7 +78,7 @@ impl FromStr for Address {
 }
 
 /// `network/prefix`, `address` or `address:port`.
-struct Network(TrunkMatch);
+pub(super) struct Network(pub(super) TrunkMatch);
 
 impl FromStr for Network {
     type Err = ();
