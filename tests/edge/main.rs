@@ -5,6 +5,7 @@ mod client;
 mod durable;
 mod first_login;
 mod fraud;
+mod guessing;
 mod kill_nine;
 mod known_at_once;
 #[path = "../lab/mod.rs"]

@@ -60,6 +60,7 @@ impl Ear {
 /// Ann at her desk, and who calls her.
 pub struct Talk {
     pub hotseat: Hotseat,
+    pub web: Web,
     pub phone: Client,
     pub trunk: Client,
 }
@@ -94,7 +95,7 @@ impl Talk {
             eventually(Duration::from_secs(5), || web.phone("desk-1").is_some_and(|p| p["state"] == "free"));
         assert!(free, "{:?}", web.phone("desk-1"));
         assert_eq!(web.choose("desk-1", None).status, 200);
-        Talk { hotseat, phone, trunk }
+        Talk { hotseat, web, phone, trunk }
     }
 
     /// Until the phone rings: its INVITE. The trunk's side is begun in `up`.

@@ -8,6 +8,10 @@ pub struct Web {
     base: String,
     jar: PathBuf,
     csrf: String,
+    /// The address it comes from, where that matters.
+    pub from: Option<String>,
+    /// Sent with everything, as they are.
+    pub headers: Vec<String>,
 }
 
 /// Status and body of an answer.
@@ -23,6 +27,8 @@ impl Web {
             base: hotseat.https.clone(),
             jar: hotseat.folder.join(format!("{name}.cookies")),
             csrf: String::new(),
+            from: None,
+            headers: Vec::new(),
         }
     }
 
@@ -33,6 +39,12 @@ impl Web {
             .arg("-c")
             .arg(&self.jar)
             .args(["-H", &format!("X-Hotseat-Csrf: {}", self.csrf)]);
+        if let Some(from) = &self.from {
+            curl.args(["--interface", from]);
+        }
+        for header in &self.headers {
+            curl.args(["-H", header]);
+        }
         if let Some(body) = body {
             curl.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]);
         }
