@@ -4,6 +4,7 @@ mod audio;
 mod baresip;
 mod browser;
 mod calls;
+mod dead_phone;
 mod desk;
 mod directory;
 mod encrypted;
