@@ -91,9 +91,10 @@ fn guesses(hotseat: &Hotseat, from: &str, mut word: impl FnMut(usize) -> String)
 
 #[test]
 fn where_somebody_comes_from_is_believed_of_our_own_proxies_only() {
-    let limits = "[lockout]\nattempts = 3\nminutes = 0\n[limits]\nlogins_per_minute = 1000\n";
-    let (wrong, blocked) = ("wrong_credentials", "blocked");
-    let third = [wrong, wrong, blocked, blocked, blocked, blocked];
+    // Three a minute and place: six at once from one place run into it, from six places they do not.
+    let limits = "[lockout]\nattempts = 0\n[limits]\nlogins_per_minute = 3\n";
+    let (wrong, many) = ("wrong_credentials", "too_many_attempts");
+    let third = [wrong, wrong, wrong, many, many, many];
     let elsewhere = |n: usize| format!("203.0.{n}.7");
 
     let hotseat = Hotseat::start_with(limits);

@@ -84,13 +84,33 @@ async fn shifts(hotseat: &Arc<Hotseat>, many: usize) {
     }
 }
 
+/// Waits until nobody is left in any table, for the first look.
+async fn at_first(hotseat: &Hotseat) -> Held {
+    until(hotseat, |now| is_empty(&now.tables)).await
+}
+
+fn is_empty(tables: &Value) -> bool {
+    match tables {
+        Value::Array(each) => each.iter().all(is_empty),
+        Value::Object(each) => each.values().all(is_empty),
+        count => count.as_u64() == Some(0),
+    }
+}
+
 /// Waits until everybody has gone, then says what is held.
 async fn at_rest(hotseat: &Hotseat, before: &Held) -> Held {
+    let same = |now: &Held| {
+        now.tables == before.tables && now.sockets <= before.sockets && now.tasks <= before.tasks
+    };
+    until(hotseat, same).await
+}
+
+/// What is held when it is so, or when it will not be.
+async fn until(hotseat: &Hotseat, so: impl Fn(&Held) -> bool) -> Held {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let now = held(hotseat);
-        let same = now.tables == before.tables && now.sockets <= before.sockets && now.tasks <= before.tasks;
-        if same || Instant::now() > deadline {
+        if so(&now) || Instant::now() > deadline {
             return now;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -113,7 +133,7 @@ async fn agents_who_come_call_and_go_leave_nothing_behind() {
 
     // Once each, so that what is opened on first use is open.
     shifts(&hotseat, AGENTS).await;
-    let before = held(&hotseat);
+    let before = at_first(&hotseat).await;
     println!("before: {before:?}");
     let warm_up = many * WARM_PERCENT / 100;
     let began = Instant::now();
@@ -125,6 +145,7 @@ async fn agents_who_come_call_and_go_leave_nothing_behind() {
     let after = at_rest(&hotseat, &before).await;
     println!("after {many} shifts in {:.1?}: {after:?}", began.elapsed());
 
+    assert!(is_empty(&before.tables), "{before:?}");
     assert_eq!(after.tables, before.tables, "the gateway's tables\n{}", hotseat.log());
     assert!(after.sockets <= before.sockets, "sockets: {after:?}, before {before:?}");
     assert!(after.files <= before.files + FILES_MORE, "files: {after:?}, before {before:?}");
