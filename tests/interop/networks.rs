@@ -132,6 +132,8 @@ fn calls_and_moves(hotseat: &Hotseat, network: &str, moves: Option<[&str; 2]>) {
     page.go_on();
     eprintln!("{}", page.ends_well());
     assert!(ended, "{}\n{}", trunk.log(), hotseat.log());
+    let asked = trunk.log().lines().filter(|line| line.starts_with("INVITE sip:")).count();
+    assert_eq!(asked, 1, "an ICE restart is between the page and us: {}", trunk.log());
     let heard = ear.finish();
     let (speaking, page_tone) = (speaking_ms(&heard), tone_ms(&heard, PAGE_HZ));
     eprintln!("the trunk heard {speaking} ms, {page_tone} ms of them the page's tone");

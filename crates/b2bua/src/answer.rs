@@ -63,6 +63,7 @@ impl Call {
                 source,
                 to_kind,
                 to_codecs,
+                may_settle: false,
             });
         } else {
             let _ = cx.ua.ack(cx.now, dialog, None);

@@ -333,13 +333,13 @@ impl Call {
 
     pub(crate) fn media(&mut self, cx: &mut Cx<'_>, event: MediaEvent) {
         match event {
-            MediaEvent::Sdp { turn, sdp, .. } => match self.answered_by_media(turn) {
+            MediaEvent::Sdp { turn, to, sdp, .. } => match self.answered_by_media(turn) {
                 Some(Expected::FirstOffer) => self.offer_ready(cx, sdp),
                 Some(Expected::Early(status)) => self.early_ready(cx, status, sdp),
                 Some(Expected::FinalAnswer) => self.answer_ready(cx, sdp),
                 Some(Expected::LateOffer) => self.late_offer_ready(cx, sdp),
                 Some(Expected::LateAnswer) => self.late_answer_ready(cx, sdp),
-                Some(Expected::ModifyOffer) => self.modify_offer_ready(cx, sdp),
+                Some(Expected::ModifyOffer) => self.modify_offer_ready(cx, to, sdp),
                 Some(Expected::ModifyAnswer) => self.modify_answer_ready(cx, sdp),
                 Some(Expected::ModifyLateOffer) => self.modify_late_offer_ready(cx, sdp),
                 None => {}

@@ -117,7 +117,16 @@ impl Call {
         });
         self.own_server(cx, by.invite);
         let (turn, source, sdp) = (self.expect_change(), by.source, by.offer);
-        cx.media(MediaCommand::Offer { call: id, turn, from: leg, sdp, source, to_kind, to_codecs });
+        cx.media(MediaCommand::Offer {
+            call: id,
+            turn,
+            from: leg,
+            sdp,
+            source,
+            to_kind,
+            to_codecs,
+            may_settle: false,
+        });
     }
 
     /// The answer for the page that came anew is ready: its dialog takes the place of the old one.

@@ -71,19 +71,25 @@ impl Call {
                     source,
                     to_kind,
                     to_codecs,
+                    may_settle: true,
                 });
             }
             None => self.ask_other(cx, None),
         }
     }
 
-    /// The asker's offer is ready for the other leg.
-    pub(crate) fn modify_offer_ready(&mut self, cx: &mut Cx<'_>, sdp: Bytes) {
+    /// The asker's offer is ready for the other leg, or settled without it.
+    pub(crate) fn modify_offer_ready(&mut self, cx: &mut Cx<'_>, to: Leg, sdp: Bytes) {
         let Some(modify) = self.modify() else { return };
-        if modify.stage == ModifyStage::Offering {
-            modify.stage = ModifyStage::Asking { late: false };
-            self.ask_other(cx, Some(sdp));
+        if modify.stage != ModifyStage::Offering {
+            return;
         }
+        if modify.by == to {
+            modify.stage = ModifyStage::Answering;
+            return self.modify_answer_ready(cx, sdp);
+        }
+        modify.stage = ModifyStage::Asking { late: false };
+        self.ask_other(cx, Some(sdp));
     }
 
     fn ask_other(&mut self, cx: &mut Cx<'_>, sdp: Option<Bytes>) {
@@ -154,7 +160,16 @@ impl Call {
                 let turn = self.expect(Expected::ModifyLateOffer);
                 let (call, from, source) = (self.id, by.other(), other.source);
                 let (to_kind, to_codecs) = (asker.kind, asker.codecs);
-                cx.media(MediaCommand::Offer { call, turn, from, sdp, source, to_kind, to_codecs });
+                cx.media(MediaCommand::Offer {
+                    call,
+                    turn,
+                    from,
+                    sdp,
+                    source,
+                    to_kind,
+                    to_codecs,
+                    may_settle: false,
+                });
             }
             _ => {
                 // A 2xx without the session it owes, or one whose asker is gone (RFC 3261 §14.1): this dialog can be

@@ -22,7 +22,16 @@ impl Call {
                 let (to_kind, to_codecs) = call.first_port();
                 call.media_held = true;
                 let (id, from) = (call.id, Leg::A);
-                let offer = MediaCommand::Offer { call: id, turn, from, sdp, source, to_kind, to_codecs };
+                let offer = MediaCommand::Offer {
+                    call: id,
+                    turn,
+                    from,
+                    sdp,
+                    source,
+                    to_kind,
+                    to_codecs,
+                    may_settle: false,
+                };
                 cx.media(offer);
             }
             None => call.ring(cx, None),

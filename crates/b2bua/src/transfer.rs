@@ -226,7 +226,16 @@ impl Call {
         });
         let turn = self.expect_change();
         let (to_kind, to_codecs) = (other.kind, other.codecs);
-        cx.media(MediaCommand::Offer { call: id, turn, from, sdp, source, to_kind, to_codecs });
+        cx.media(MediaCommand::Offer {
+            call: id,
+            turn,
+            from,
+            sdp,
+            source,
+            to_kind,
+            to_codecs,
+            may_settle: false,
+        });
     }
 
     /// The other leg has answered: the new leg gets its ACK, the old one is told and let go.

@@ -162,6 +162,7 @@ fn relay(calls: usize, seconds: u64) -> Figures {
             source,
             to_kind: PortKind::Rtp,
             to_codecs: Default::default(),
+            may_settle: false,
         });
         gateway[2 * i + 1] = told();
         handle.send(MediaCommand::Answer {

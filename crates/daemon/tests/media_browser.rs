@@ -75,7 +75,16 @@ impl Room {
         );
         let (call, turn, source) = (CallId(id), Turn(1), HOME);
         let (sdp, to_kind, to_codecs) = (Bytes::from(offer), PortKind::Rtp, Default::default());
-        self.handle.send(MediaCommand::Offer { call, turn, from: Leg::A, sdp, source, to_kind, to_codecs });
+        self.handle.send(MediaCommand::Offer {
+            call,
+            turn,
+            from: Leg::A,
+            sdp,
+            source,
+            to_kind,
+            to_codecs,
+            may_settle: false,
+        });
         let desk = self.sdp();
         let sdp = Bytes::from(answer);
         self.handle.send(MediaCommand::Answer { call, turn, from: Leg::B, sdp, source });

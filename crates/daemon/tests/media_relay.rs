@@ -92,6 +92,7 @@ impl Room {
             source: HOME,
             to_kind: PortKind::Rtp,
             to_codecs: Default::default(),
+            may_settle: false,
         });
         b.told(&self.sdp());
         self.handle.send(MediaCommand::Answer {

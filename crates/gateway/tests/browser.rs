@@ -175,6 +175,24 @@ fn a_reloaded_page_takes_the_place_of_its_old_dialog() {
 }
 
 #[test]
+fn an_ice_restart_is_answered_by_us_and_the_trunk_hears_nothing_of_it() {
+    let (mut t, page, invite) = talking();
+    let ok = reply(&invite, 200, "b", Some(page), ANSWER);
+    t.media_settles = true;
+    t.receive(page, &in_dialog_of_called("INVITE", &invite, &ok, page, 1, fresh(), OFFER));
+    let settled = t.at(page).pop().unwrap();
+    assert_eq!((head(&settled).as_str(), body(&settled)), ("200", &*format!("{OFFER}by the gateway\r\n")));
+    assert_eq!(t.heads(udp(TRUNK)), [""; 0]);
+    t.receive(page, &in_dialog_of_called("ACK", &invite, &ok, page, 1, fresh(), ""));
+    // And the next change is one for both again.
+    t.media_settles = false;
+    t.receive(page, &in_dialog_of_called("INVITE", &invite, &ok, page, 2, fresh(), OFFER));
+    let asked = t.one(udp(TRUNK));
+    t.receive(udp(TRUNK), &reply(&asked, 200, "", Some(udp(TRUNK)), ANSWER));
+    assert_eq!(t.heads(page).last().unwrap(), "200");
+}
+
+#[test]
 fn one_tab_speaks_and_the_other_may_take_over() {
     let (mut t, first) = ready();
     let second = web(4);

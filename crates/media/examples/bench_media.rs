@@ -160,6 +160,7 @@ fn up(m: &mut Machine, now: Instant, call: u64, a: (&Side, SocketAddr), b: (&Sid
             source: source_a,
             to_kind: if b.0.srtp { PortKind::Srtp } else { PortKind::Rtp },
             to_codecs: Default::default(),
+            may_settle: false,
         },
     );
     m.command(now, MediaCommand::Answer { call, turn, from: Leg::B, sdp: sdp(b).into(), source: source_b });

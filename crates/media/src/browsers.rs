@@ -170,13 +170,16 @@ impl Machine {
     /// What an answered offer says of the browsers at both ends.
     pub(crate) fn handshakes(&mut self, now: Instant, slot: u32, offerer: Leg, agreement: &Agreement) {
         for (leg, secured) in [(offerer, &agreement.offerer), (offerer.other(), &agreement.answerer)] {
-            let Secured::WebRtc(pair) = secured else { continue };
-            let owner = Owner { slot, leg };
-            let Some(Some(call)) = self.calls.get_mut(slot as usize) else { return };
-            let Some(browser) = call.leg(leg).browser.as_deref_mut() else { continue };
-            self.shared.describe(now, browser, pair);
-            self.handshake_went_on(owner);
+            self.handshake(now, Owner { slot, leg }, secured);
         }
+    }
+
+    pub(crate) fn handshake(&mut self, now: Instant, owner: Owner, secured: &Secured) {
+        let Secured::WebRtc(pair) = secured else { return };
+        let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) else { return };
+        let Some(browser) = call.leg(owner.leg).browser.as_deref_mut() else { return };
+        self.shared.describe(now, browser, pair);
+        self.handshake_went_on(owner);
     }
 
     /// A frame arrived on a connection to the shared port (RFC 6544, RFC 4571).

@@ -4,7 +4,7 @@
 use crate::code;
 use crate::leg::{LegState, NO_ROUTE, Route};
 use crate::machine::{Machine, Owner, Pending, Queued};
-use crate::negotiate::{self, Agreement, Path, Said, Toward};
+use crate::negotiate::{self, Accord, Agreement, Path, Said, Toward};
 use crate::sdp::{Draft, Ours};
 use bytes::Bytes;
 use std::net::IpAddr;
@@ -23,13 +23,14 @@ struct Offer {
     source: IpAddr,
     to_kind: PortKind,
     to_codecs: Codecs,
+    may_settle: bool,
 }
 
 impl Machine {
     pub fn command(&mut self, now: Instant, command: MediaCommand) {
         match command {
-            MediaCommand::Offer { call, turn, from, sdp, source, to_kind, to_codecs } => {
-                let offer = Offer { turn, from, sdp, source, to_kind, to_codecs };
+            MediaCommand::Offer { call, turn, from, sdp, source, to_kind, to_codecs, may_settle } => {
+                let offer = Offer { turn, from, sdp, source, to_kind, to_codecs, may_settle };
                 if let Err(why) = self.offer(now, call, offer) {
                     self.event(MediaEvent::Failed { call, turn, why });
                 }
@@ -54,10 +55,17 @@ impl Machine {
     }
 
     fn offer(&mut self, now: Instant, id: CallId, offer: Offer) -> Result<(), MediaFailure> {
-        let Offer { turn, from, sdp, source, to_kind, to_codecs } = offer;
+        let Offer { turn, from, sdp, source, to_kind, to_codecs, may_settle } = offer;
         let slot = self.slot_of(id);
         let prefer = slot.and_then(|s| self.history_at(s, from));
         let offer = negotiate::hear(&sdp, prefer)?;
+        if may_settle
+            && let Some(slot) = slot
+            && let Some(answer) = self.settle(now, Owner { slot, leg: from }, turn, &offer)?
+        {
+            self.queue(Queued::Say { call: id, turn, to: from, draft: Box::new(answer) });
+            return Ok(());
+        }
         let is_new = slot.is_none();
         let slot = slot.unwrap_or_else(|| self.begin(id));
         let told = match self.tell(now, slot, from, &offer, to_kind, to_codecs) {
@@ -75,6 +83,33 @@ impl Machine {
         call.remember(Box::new(Pending { turn, from, offer, source, told }));
         self.queue(Queued::Say { call: id, turn, to: from.other(), draft });
         Ok(())
+    }
+
+    /// Answers an ICE restart that leaves everything else as it is, and begins it. `None` where the offer wants more.
+    fn settle(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        turn: Turn,
+        offer: &Said,
+    ) -> Result<Option<Draft>, MediaFailure> {
+        let Some(leg) = self.leg(owner.slot, owner.leg).filter(|leg| leg.agreed) else { return Ok(None) };
+        let same_lines = leg.history.at == offer.at && leg.history.lines.len() == offer.lines.len();
+        let accord = leg.history.accord.clone().filter(|_| same_lines && leg.mux == offer.voice.mux);
+        let Some(accord) = accord.filter(|_| offer.restarted(&leg.history)) else { return Ok(None) };
+        if accord.answer(offer, Ours::Plain).is_none() {
+            return Ok(None);
+        }
+        self.restart(now, owner);
+        let ours = self.ours(owner, PortKind::WebRtc)?;
+        let Some(Some(call)) = self.calls.get_mut(owner.slot as usize) else { return Ok(None) };
+        let leg = call.leg(owner.leg);
+        let (ours, secured) = negotiate::accepted(offer, &leg.history, &ours)?;
+        let Some(answer) = accord.answer(offer, ours) else { return Ok(None) };
+        leg.history.settle(&answer, &secured, leg.mux);
+        call.pending.retain(|p| p.turn >= turn);
+        self.handshake(now, owner, &secured);
+        Ok(Some(answer))
     }
 
     /// What the other leg is told of an offer, once both legs have the ports their kinds need.
@@ -215,6 +250,10 @@ pub(crate) fn apply(
     answerer.allow(now, agreement.answerer_sends, answerer_anew);
     offerer.history.settle(&agreement.answer, &agreement.offerer, offerer.mux);
     answerer.history.settle(&pending.told, &agreement.answerer, answerer.mux);
+    let (of_offerer, of_answerer) = Accord::of(&pending.offer, &pending.told, answer, agreement);
+    let holds = !agreement.answer.voice.off;
+    offerer.history.accord = holds.then_some(of_offerer);
+    answerer.history.accord = holds.then_some(of_answerer);
 }
 
 /// The first meaning of a number stays.

@@ -38,6 +38,7 @@ fn a_browser_that_is_called_may_begin_before_its_answer_arrives() {
         source: ip("198.51.100.2"),
         to_kind: PortKind::WebRtc,
         to_codecs: Default::default(),
+        may_settle: false,
     });
     let told = d.said(Leg::A);
     b.told(&told);
@@ -127,6 +128,57 @@ fn ice_restarts_and_the_keys_stay() {
 }
 
 #[test]
+fn an_ice_restart_is_answered_without_the_other_leg() {
+    // Called or calling, each twice; the description that restarts may know more codecs than were agreed.
+    for calls in [true, false] {
+        let (mut d, mut b) = if calls { talking() } else { called() };
+        let leg = if calls { Leg::A } else { Leg::B };
+        let phone = if calls { Leg::B } else { Leg::A };
+        d.may_settle = true;
+        for n in 0..2u16 {
+            let old = b.theirs.clone();
+            b.ufrag = format!("other{n}");
+            let more = b.sdp("actpass").replace("SAVPF 8 101", "SAVPF 8 0 101");
+            d.offer_raw(leg, &more, "203.0.113.40");
+            let answer = d.said(leg);
+            b.told(&answer);
+            assert!(b.theirs.0 != old.0 && b.theirs.1 != old.1, "RFC 8839 §4.4");
+            assert!(answer.contains("SAVPF 8 101\r\n") && answer.contains("a=sendrecv"), "{answer}");
+            assert!(answer.contains("a=setup:passive"), "the roles stay: {answer}");
+            let from = [THERE, HERE][usize::from(n)];
+            assert_eq!(b.check(&mut d, from, true), 1);
+            let (f, _) = b.speak(&mut d, from, 11, 10 + n).expect("the phone hears the browser");
+            assert_eq!(f.port, d.port(phone));
+        }
+        assert_eq!(d.m.browsers_known(), (1, 1));
+    }
+}
+
+#[test]
+fn what_changes_more_than_the_way_goes_to_the_other_leg() {
+    let (mut d, mut b) = talking();
+    d.may_settle = true;
+    // Nothing restarted: a change like any other, though it says what was said before.
+    d.offer(Leg::A, &b.sdp("actpass"), "203.0.113.40");
+    d.answer(Leg::B, &sdp(B, "8 101", ""), "198.51.100.2");
+    let changes: [(&str, &str); 4] = [
+        ("a=sendrecv", "a=sendonly"),
+        ("SAVPF 8 101", "SAVPF 101 0"),
+        ("a=rtcp-mux", "a=ptime:40\r\na=rtcp-mux"),
+        ("m=audio", "m=video 0 UDP/TLS/RTP/SAVPF 96\r\nm=audio"),
+    ];
+    for (n, (from, to)) in changes.into_iter().enumerate() {
+        b.ufrag = format!("other{n}");
+        d.offer_raw(Leg::A, &b.sdp("actpass").replace(from, to), "203.0.113.40");
+        assert!(!matches!(d.one(), MediaEvent::Sdp { to: Leg::A, .. }), "{to}");
+    }
+    // And a page with another certificate is another page.
+    b.reload();
+    d.offer(Leg::A, &b.sdp("actpass"), "203.0.113.40");
+    assert_eq!(d.m.browsers_known(), (1, 1), "what was agreed before stays in force");
+}
+
+#[test]
 fn a_reloaded_page_is_another_association_in_the_same_call() {
     let (mut d, mut b) = talking();
     let before = b.speak(&mut d, HERE, 11, 2).map(|(_, p)| parse(&p).0).unwrap();
@@ -212,6 +264,7 @@ fn a_nat_gives_the_address_to_another_browser() {
         source: ip("203.0.113.40"),
         to_kind: PortKind::Rtp,
         to_codecs: Default::default(),
+        may_settle: false,
     });
     let source = ip("198.51.100.3");
     d.take();

@@ -85,6 +85,7 @@ fn mutated_descriptions_never_panic_and_what_we_write_can_be_read() {
                 source,
                 to_kind: PortKind::Rtp,
                 to_codecs: Default::default(),
+                may_settle: true,
             },
         );
         while m.poll_socket().is_some() {}
@@ -108,6 +109,7 @@ fn mutated_descriptions_never_panic_and_what_we_write_can_be_read() {
                 source,
                 to_kind: PortKind::Rtp,
                 to_codecs: Default::default(),
+                may_settle: true,
             },
         );
         m.command(Instant(0), MediaCommand::Answer { call, turn: Turn(2), from: Leg::A, sdp, source });
@@ -211,6 +213,7 @@ fn days(seed: u64) -> Vec<String> {
                         source,
                         to_kind: PortKind::Rtp,
                         to_codecs: Default::default(),
+                        may_settle: true,
                     },
                 );
             }
@@ -290,6 +293,7 @@ fn ports_are_spread_over_the_whole_range() {
                 source: ip("10.0.0.5"),
                 to_kind: PortKind::Rtp,
                 to_codecs: Default::default(),
+                may_settle: true,
             },
         );
         let p = m.port_of(call, Leg::A).unwrap();

@@ -211,6 +211,7 @@ fn when_all_ports_are_in_use_the_next_call_is_told() {
             source: ip("10.0.0.5"),
             to_kind: terms::PortKind::Rtp,
             to_codecs: Default::default(),
+            may_settle: false,
         });
         d.one()
     };
@@ -274,6 +275,7 @@ fn a_port_that_cannot_be_opened_is_never_named() {
             source: ip("10.0.0.5"),
             to_kind: terms::PortKind::Rtp,
             to_codecs: Default::default(),
+            may_settle: false,
         },
     );
     let mut refused = Vec::new();
@@ -311,6 +313,7 @@ fn when_no_port_can_be_opened_the_offer_fails() {
             source: ip("10.0.0.5"),
             to_kind: terms::PortKind::Rtp,
             to_codecs: Default::default(),
+            may_settle: false,
         },
     );
     let mut tries = 0;

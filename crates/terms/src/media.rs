@@ -83,6 +83,8 @@ pub enum MediaCommand {
         to_kind: PortKind,
         /// What may be offered to that leg, preferred first; empty: whatever legs of its kind usually speak.
         to_codecs: Codecs,
+        /// An ICE restart that changes nothing for the other leg is answered at once, by `Sdp{to: from}`.
+        may_settle: bool,
     },
     /// Leg `from` answers the pending offer, provisionally (18x) or finally. May come again from another fork; the last
     /// one counts. Answered by `Sdp{to: from.other()}` or `Failed`.

@@ -103,6 +103,7 @@ impl Calls {
             source,
             to_kind: PortKind::Rtp,
             to_codecs: Default::default(),
+            may_settle: false,
         });
         let desk = self.told();
         self.handle.send(MediaCommand::Answer { call, turn, from: Leg::B, sdp: Bytes::from(answer), source });

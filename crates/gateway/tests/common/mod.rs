@@ -38,6 +38,8 @@ pub struct Table {
     /// The media side answers nothing by itself.
     pub media_held: bool,
     pub media_fails: Option<MediaFailure>,
+    /// Media answers what may be settled without the other leg.
+    pub media_settles: bool,
 }
 
 pub fn config() -> GatewayConfig {
@@ -144,6 +146,7 @@ impl Table {
             store_error: None,
             media_held: false,
             media_fails: None,
+            media_settles: false,
         };
         for change in [
             DirectoryChange::Device(device(17, "desk-17")),
@@ -211,6 +214,7 @@ impl Table {
     }
 
     fn media_answer(&mut self, command: MediaCommand) -> Option<MediaEvent> {
+        let settled = self.media_settles && matches!(command, MediaCommand::Offer { may_settle: true, .. });
         let (call, turn, from, sdp) = match command {
             MediaCommand::Release { call } => {
                 let figures = |packets| LegFigures { packets, ..LegFigures::default() };
@@ -230,7 +234,8 @@ impl Table {
             return Some(MediaEvent::Failed { call, turn, why });
         }
         let sdp = [&sdp[..], b"by the gateway\r\n"].concat().into();
-        Some(MediaEvent::Sdp { call, turn, to: from.other(), sdp })
+        let to = if settled { from } else { from.other() };
+        Some(MediaEvent::Sdp { call, turn, to, sdp })
     }
 
     /// Lets time pass, firing every deadline on its way.

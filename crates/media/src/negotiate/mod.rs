@@ -1,11 +1,13 @@
 //! Offer and answer (RFC 3264) between two legs that never see each other: pure functions from what one peer said to
 //! what the other is told, and to what both have then agreed.
 
+mod accord;
 mod formats;
 mod secure;
 
+pub use accord::Accord;
 pub use formats::{End, Path};
-pub use secure::{Secured, SrtpPair, WebRtcPair};
+pub use secure::{Secured, SrtpPair, WebRtcPair, accepted};
 
 use crate::sdp::{self, Carriage, Credentials, Direction, Draft, Format, Line, Ours, Voice};
 use std::net::{IpAddr, SocketAddr};
@@ -59,6 +61,8 @@ pub struct History {
     pub ice: Option<Credentials>,
     /// Who began the DTLS handshake with this leg; who did stays it while the association lives (RFC 8842 §5.3).
     pub we_are_client: bool,
+    /// What holds since the last answer; nothing where the voice was given up.
+    pub accord: Option<Accord>,
 }
 
 impl History {

@@ -244,3 +244,27 @@ pub fn talking() -> (Desk, Browser) {
     d.take();
     (d, b)
 }
+
+/// The phone at leg A called the browser at leg B.
+pub fn called() -> (Desk, Browser) {
+    let (mut d, mut b) = (room(), Browser::new(1150));
+    d.turn = 1;
+    d.command(MediaCommand::Offer {
+        call: CALL,
+        turn: Turn(1),
+        from: Leg::A,
+        sdp: Bytes::from(sdp(B, "8 101", "")),
+        source: ip("198.51.100.2"),
+        to_kind: PortKind::WebRtc,
+        to_codecs: Default::default(),
+        may_settle: false,
+    });
+    let told = d.said(Leg::B);
+    b.told(&told);
+    d.answer(Leg::B, &b.sdp("active"), "203.0.113.40");
+    assert_eq!(b.check(&mut d, HERE, true), 1);
+    b.shake(&mut d, HERE);
+    assert!(b.speak(&mut d, HERE, 11, 1).is_some());
+    d.take();
+    (d, b)
+}

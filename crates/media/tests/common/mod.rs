@@ -39,6 +39,8 @@ pub struct Desk {
     pub m: Machine,
     pub now: Instant,
     pub turn: u32,
+    /// Offers may be answered without the other leg.
+    pub may_settle: bool,
     pub events: Vec<MediaEvent>,
     /// What the machine sent of its own accord, and when.
     pub said: Vec<(Instant, Transmit)>,
@@ -55,6 +57,7 @@ impl Desk {
             m: Machine::new(config, [seed; 32]),
             now: Instant(1_000_000_000),
             turn: 0,
+            may_settle: false,
             events: Vec::new(),
             said: Vec::new(),
             open: Default::default(),
@@ -131,6 +134,7 @@ impl Desk {
             source: ip(source),
             to_kind: PortKind::Rtp,
             to_codecs: Default::default(),
+            may_settle: self.may_settle,
         });
     }
 
