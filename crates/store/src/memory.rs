@@ -94,7 +94,10 @@ impl Tables {
         self.changes.insert(thing, self.seq);
     }
 
+    /// A new page; tombstones and pending ones whose time is over go.
     pub(crate) fn insert_session(&mut self, row: WebSession) {
+        let now = row.created;
+        self.sessions.retain(|_, old| old.row.expires >= now || (old.row.login.is_some() && !old.dead));
         self.sessions.insert(row.token_sha256, Session { row, dead: false });
     }
 
@@ -253,7 +256,7 @@ impl Memory {
         let usable = tables.sessions.get(&old).is_some_and(|s| !s.dead && s.row.login.is_none());
         if usable {
             tables.sessions.remove(&old);
-            tables.sessions.insert(session.token_sha256, Session { row: session, dead: false });
+            tables.insert_session(session);
         }
         Ok(usable)
     }
@@ -562,10 +565,7 @@ impl Store for Memory {
     }
 
     async fn put_session(&self, session: WebSession) -> Result<(), StoreError> {
-        let mut tables = self.writable()?;
-        let now = session.created;
-        tables.sessions.retain(|_, old| old.row.expires >= now || (old.row.login.is_some() && !old.dead));
-        tables.sessions.insert(session.token_sha256, Session { row: session, dead: false });
+        self.writable()?.insert_session(session);
         Ok(())
     }
 

@@ -129,6 +129,17 @@ async fn ten_thousand_interleavings_of_claims_never_seat_anybody_twice() {
     scenes::interleavings(&scenes::kit(scenes::open(&folder).await), 300).await;
 }
 
+/// `INTERLEAVINGS` names how many steps, `SEED` which; a thousand of one otherwise.
+#[tokio::test]
+async fn claims_tickets_cookies_and_disowning_in_any_order_are_told_alike_by_both() {
+    let number =
+        |name: &str, else_: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(else_);
+    let folder = scenes::Folder::new("twins");
+    let (disk, twin) = (scenes::kit(scenes::open(&folder).await), scenes::kit(store::Memory::new()));
+    scenes::both_say_the_same(&disk, &twin, number("INTERLEAVINGS", 1_000) as usize, number("SEED", 41))
+        .await;
+}
+
 #[tokio::test]
 async fn ten_thousand_rows_come_in_at_once() {
     let folder = scenes::Folder::new("bulk");

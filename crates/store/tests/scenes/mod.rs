@@ -7,6 +7,7 @@ mod claims;
 mod factors;
 mod resets;
 mod rows;
+mod twins;
 mod vouched;
 mod ways_out;
 
@@ -17,6 +18,7 @@ pub use claims::*;
 pub use factors::*;
 pub use resets::*;
 pub use rows::*;
+pub use twins::*;
 pub use vouched::*;
 pub use ways_out::*;
 
