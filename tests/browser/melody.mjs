@@ -5,18 +5,16 @@
 //   "hears":"b.wav","ms":4000}],"shots":"DIR"}' node melody.mjs
 
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { report } from './browser.mjs'
 import { waitForState } from './e2e.mjs'
 import { getReady, hangUp, openPhone } from './phone.mjs'
+import { wav } from './wav.mjs'
 
 const RATE = 8000
-const config = JSON.parse(process.env.HOTSEAT_E2E)
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
-const out = report()
-
 /** Only this codec is offered and answered with, and the events that belong to it. */
 function speakOnly() {
   const Connection = RTCPeerConnection
@@ -34,7 +32,7 @@ function speakOnly() {
 }
 
 /** What is heard for so many milliseconds, as 16-bit samples. */
-async function record(page, ms) {
+export async function record(page, ms) {
   const text = await page.evaluate(async ([rate, ms]) => {
     const pc = globalThis.peers.filter((p) => p.connectionState === 'connected').at(-1)
     const ear = new AudioContext({ sampleRate: rate })
@@ -56,54 +54,53 @@ async function record(page, ms) {
   return Buffer.from(text, 'base64')
 }
 
-function wav(path, data) {
-  const head = Buffer.alloc(44)
-  head.write('RIFF', 0); head.writeUInt32LE(36 + data.length, 4); head.write('WAVEfmt ', 8); head.writeUInt32LE(16, 16)
-  head.writeUInt16LE(1, 20); head.writeUInt16LE(1, 22); head.writeUInt32LE(RATE, 24); head.writeUInt32LE(RATE * 2, 28)
-  head.writeUInt16LE(2, 32); head.writeUInt16LE(16, 34); head.write('data', 36); head.writeUInt32LE(data.length, 40)
-  writeFileSync(path, Buffer.concat([head, data]))
-}
-
-/** Says how far we are and waits for the other side. */
-async function turn(word) {
-  console.log(`> ${word}`)
-  assert.ok(!(await lines.next()).done, 'the other side went away')
-}
-
-if (config.shots) mkdirSync(config.shots, { recursive: true })
-const one = await openPhone({ plays: config.plays })
-const { page, context } = one
-try {
-  await context.addInitScript(speakOnly)
-  await out.test('logs in and is ready', async () => {
-    await getReady(page, config)
-    await turn('ready')
-  })
-  for (const { word, codec, dials, hears, ms } of config.turns) {
-    await out.test(word, async () => {
-      await page.evaluate((c) => { globalThis.codec = c }, codec)
-      if (dials) {
-        await page.getByLabel('Number or extension').fill(dials)
-        await page.keyboard.press('Enter')
-      } else {
-        await turn(`${word} waits`)
-        await page.getByRole('button', { name: 'Answer' }).click()
-      }
-      await waitForState(page, 'In call', 15_000)
-      wav(hears, await record(page, ms))
-      const used = await page.evaluate(async () => {
-        const pc = globalThis.peers.filter((p) => p.connectionState === 'connected').at(-1)
-        const all = [...(await pc.getStats()).values()]
-        const codec = (id) => all.find((s) => s.id === id)?.mimeType
-        return all.filter((s) => /bound-rtp$/.test(s.type) && s.kind === 'audio').map((s) => `${s.type} ${codec(s.codecId)}`)
-      })
-      console.log(`#   ${used.join(', ')}`)
-      if (config.shots) await page.screenshot({ path: join(config.shots, `melody-${word.replaceAll(' ', '-')}.png`) })
-      await hangUp(page)
-      await turn(`${word} done`)
-    })
+async function main() {
+  const config = JSON.parse(process.env.HOTSEAT_E2E)
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+  const out = report()
+  /** Says how far we are and waits for the other side. */
+  async function turn(word) {
+    console.log(`> ${word}`)
+    assert.ok(!(await lines.next()).done, 'the other side went away')
   }
-} finally {
-  await one.close()
+
+  if (config.shots) mkdirSync(config.shots, { recursive: true })
+  const one = await openPhone({ plays: config.plays })
+  const { page, context } = one
+  try {
+    await context.addInitScript(speakOnly)
+    await out.test('logs in and is ready', async () => {
+      await getReady(page, config)
+      await turn('ready')
+    })
+    for (const { word, codec, dials, hears, ms } of config.turns) {
+      await out.test(word, async () => {
+        await page.evaluate((c) => { globalThis.codec = c }, codec)
+        if (dials) {
+          await page.getByLabel('Number or extension').fill(dials)
+          await page.keyboard.press('Enter')
+        } else {
+          await turn(`${word} waits`)
+          await page.getByRole('button', { name: 'Answer' }).click()
+        }
+        await waitForState(page, 'In call', 15_000)
+        wav(hears, await record(page, ms), RATE)
+        const used = await page.evaluate(async () => {
+          const pc = globalThis.peers.filter((p) => p.connectionState === 'connected').at(-1)
+          const all = [...(await pc.getStats()).values()]
+          const codec = (id) => all.find((s) => s.id === id)?.mimeType
+          return all.filter((s) => /bound-rtp$/.test(s.type) && s.kind === 'audio').map((s) => `${s.type} ${codec(s.codecId)}`)
+        })
+        console.log(`#   ${used.join(', ')}`)
+        if (config.shots) await page.screenshot({ path: join(config.shots, `melody-${word.replaceAll(' ', '-')}.png`) })
+        await hangUp(page)
+        await turn(`${word} done`)
+      })
+    }
+  } finally {
+    await one.close()
+  }
+  return out.end()
 }
-process.exit(out.end())
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await main())

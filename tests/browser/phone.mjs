@@ -9,13 +9,14 @@
 // ONLY=word runs what has the word in its name (after the login).
 
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { launch, person, report, watchConsole } from './browser.mjs'
 import { startWorld } from './devworld.mjs'
 import { answerQuestion, CONNECTION_LOST, enterCredentials, logOut, outcome, waitForState } from './e2e.mjs'
+import { wav } from './wav.mjs'
 
 /** Between two bins of any tone that the world plays by itself, and inside what every codec carries. */
 export const TONE_HZ = 1234
@@ -28,11 +29,7 @@ export function toneFile(path, hz = TONE_HZ, seconds = 10) {
     const swell = 0.6 + 0.4 * Math.sin((2 * Math.PI * n) / (rate / 2))
     data.writeInt16LE(Math.round(9_000 * swell * Math.sin((2 * Math.PI * hz * n) / rate)), n * 2)
   }
-  const head = Buffer.alloc(44)
-  head.write('RIFF', 0); head.writeUInt32LE(36 + data.length, 4); head.write('WAVEfmt ', 8); head.writeUInt32LE(16, 16)
-  head.writeUInt16LE(1, 20); head.writeUInt16LE(1, 22); head.writeUInt32LE(rate, 24); head.writeUInt32LE(rate * 2, 28)
-  head.writeUInt16LE(2, 32); head.writeUInt16LE(16, 34); head.write('data', 36); head.writeUInt32LE(data.length, 40)
-  writeFileSync(path, Buffer.concat([head, data]))
+  wav(path, data, rate)
   return path
 }
 

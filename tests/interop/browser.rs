@@ -1,5 +1,5 @@
-//! An agent who works in the browser: Chromium with a microphone that plays a melody, SIPp as the trunk, and an ear on both
-//! ends (SPEC I1). Called and calling, in each codec a browser speaks; the trunk speaks G.711.
+//! An agent who works in the browser: Chromium and Firefox with a microphone that plays a melody, SIPp as the trunk, and an
+//! ear on both ends (SPEC I1). Called and calling, in each codec a browser speaks; the trunk speaks G.711.
 
 use crate::audio::{melody, read_wav, share_heard, speaking_ms, write_wav};
 use crate::desk::{PASSWORD, records};
@@ -21,12 +21,24 @@ struct Turn {
     dials: Option<&'static str>,
 }
 
-const TURNS: [Turn; 5] = [
-    Turn { word: "called in PCMU", codec: "pcmu", dials: None },
-    Turn { word: "calls in PCMU", codec: "pcmu", dials: Some("069123456") },
-    Turn { word: "calls in PCMA", codec: "pcma", dials: Some("069123456") },
-    Turn { word: "called in G722", codec: "g722", dials: None },
-    Turn { word: "calls in Opus", codec: "opus", dials: Some("069123456") },
+const CALLED: Option<&str> = None;
+const CALLS: Option<&str> = Some("069123456");
+
+const IN_CHROMIUM: [Turn; 8] = [
+    Turn { word: "called in PCMU", codec: "pcmu", dials: CALLED },
+    Turn { word: "calls in PCMU", codec: "pcmu", dials: CALLS },
+    Turn { word: "called in PCMA", codec: "pcma", dials: CALLED },
+    Turn { word: "calls in PCMA", codec: "pcma", dials: CALLS },
+    Turn { word: "called in G722", codec: "g722", dials: CALLED },
+    Turn { word: "calls in G722", codec: "g722", dials: CALLS },
+    Turn { word: "called in Opus", codec: "opus", dials: CALLED },
+    Turn { word: "calls in Opus", codec: "opus", dials: CALLS },
+];
+
+/// Firefox cannot be told which codec to speak; it speaks what the gateway and its page agree upon.
+const IN_FIREFOX: [Turn; 2] = [
+    Turn { word: "is called", codec: "PCMU", dials: CALLED },
+    Turn { word: "calls", codec: "PCMU", dials: CALLS },
 ];
 
 fn trunk(hotseat: &Hotseat, turn: &Turn, ear: &Endpoint) -> Sipp {
@@ -51,14 +63,23 @@ fn trunk(hotseat: &Hotseat, turn: &Turn, ear: &Endpoint) -> Sipp {
 }
 
 #[test]
-fn an_agent_in_the_browser_calls_and_is_called_and_both_hear_each_other() {
+fn an_agent_in_chromium_calls_and_is_called_and_both_hear_each_other() {
+    both_hear_each_other("melody.mjs", &IN_CHROMIUM);
+}
+
+#[test]
+fn an_agent_in_firefox_calls_and_is_called_and_both_hear_each_other() {
+    both_hear_each_other("firefox.mjs", &IN_FIREFOX);
+}
+
+fn both_hear_each_other(script: &str, turns: &[Turn]) {
     let hotseat = Hotseat::start();
     hotseat.add_agent_of("bea", "2001", PASSWORD, "webrtc");
     let (browser_plays, trunk_plays) = (melody(1, 60), melody(2, 60));
     let microphone = hotseat.folder.join("microphone.wav");
     write_wav(&microphone, &browser_plays).expect("a file for the microphone");
     let heard_at = |turn: &Turn| -> PathBuf { hotseat.folder.join(format!("{}.wav", turn.word)) };
-    let turns: Vec<_> = TURNS
+    let told: Vec<_> = turns
         .iter()
         .map(|t| {
             serde_json::json!({
@@ -67,14 +88,14 @@ fn an_agent_in_the_browser_calls_and_is_called_and_both_hear_each_other() {
         })
         .collect();
     let mut page = Page::run(
-        "melody.mjs",
+        script,
         &serde_json::json!({
-            "base": hotseat.https, "username": "bea", "password": PASSWORD, "plays": microphone, "turns": turns,
+            "base": hotseat.https, "username": "bea", "password": PASSWORD, "plays": microphone, "turns": told,
             "shots": std::env::var("HOTSEAT_SHOTS").ok(),
         }),
     );
     page.until("ready");
-    for turn in &TURNS {
+    for turn in turns {
         let ear = Endpoint::open(trunk_plays.clone());
         let mut trunk = if turn.dials.is_some() {
             // It listens before the page dials.
@@ -101,5 +122,5 @@ fn an_agent_in_the_browser_calls_and_is_called_and_both_hear_each_other() {
     }
     page.go_on();
     eprintln!("{}", page.ends_well());
-    assert_eq!(records(&hotseat).len(), TURNS.len(), "one record a call");
+    assert_eq!(records(&hotseat).len(), turns.len(), "one record a call");
 }

@@ -138,10 +138,8 @@ export class Sound {
   }
 
   private hear(): void {
-    const speakers = this.view.speakers
-    const { volume } = this.view
-    // Browsers that do not list loudspeakers have them all the same.
-    const none = this.view.canChooseSpeaker && speakers.length === 0 && this.view.microphone !== 'checking'
+    const { volume, speakers, microphone } = this.view
+    const none = listsSpeakers() && speakers.length === 0 && microphone !== 'checking'
     const blocked = this.context !== null && this.context.state === 'suspended'
     this.set({ sound: none ? 'no_device' : blocked ? 'blocked' : volume === 0 ? 'muted' : 'allowed' })
   }
@@ -275,6 +273,15 @@ export class Sound {
     if (!('setSinkId' in element)) return
     void element.setSinkId(this.view.chosen[role]).catch(() => {})
   }
+}
+
+/**
+ * Whether a loudspeaker that is not listed is not there. Safari lists none, and Firefox only those a page was given by name
+ * (Audio Output Devices §2); they have them all the same.
+ */
+export function listsSpeakers(): boolean {
+  const canChoose = typeof HTMLMediaElement !== 'undefined' && 'setSinkId' in HTMLMediaElement.prototype
+  return canChoose && !('selectAudioOutput' in navigator.mediaDevices)
 }
 
 /** What a refusal of getUserMedia means (Media Capture and Streams §10.2). */
