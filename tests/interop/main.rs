@@ -1,9 +1,10 @@
-//! Interop: the shipped program among real peers. Phones are baresip, the trunk is SIPp, the page is Chromium.
+//! Interop: the shipped program among real peers. Phones are baresip, the trunk is SIPp, the page is Chromium or Firefox.
 
 mod audio;
 mod baresip;
 mod browser;
 mod calls;
+mod colleagues;
 mod dead_phone;
 mod desk;
 mod directory;

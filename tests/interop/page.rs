@@ -73,6 +73,24 @@ impl Page {
         self.said.join("\n")
     }
 
+    /// Has an `agent.mjs` do something, and waits until it is done.
+    #[track_caller]
+    pub fn does(&mut self, deed: &[&str]) {
+        self.begins(deed);
+        self.has_done();
+    }
+
+    /// The same without waiting; `has_done` does.
+    pub fn begins(&mut self, deed: &[&str]) {
+        writeln!(self.go_on, "{}", serde_json::json!(deed)).expect("the page listens");
+    }
+
+    #[track_caller]
+    pub fn has_done(&mut self) {
+        let said = self.until("");
+        assert_eq!(said, "done", "{}", self.said());
+    }
+
     pub fn go_on(&mut self) {
         writeln!(self.go_on, "go on").expect("the page listens");
     }

@@ -125,20 +125,40 @@ pub fn refused(caller: &str, status: u16) -> String {
     ))
 }
 
+const AGAIN: &str = "[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n";
+const CONTACT: &str = "Contact: <sip:trunk@127.0.0.1:[local_port]>\n";
+
+fn content() -> String {
+    format!("Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}")
+}
+
+/// Agrees to every further offer until the BYE of the other side.
+fn agrees() -> String {
+    let content = content();
+    format!(
+        "<label id=\"1\"/>\n<recv request=\"INVITE\" optional=\"true\" next=\"2\"/>\n\
+         <recv request=\"BYE\" timeout=\"40000\" next=\"3\"/>\n<label id=\"2\"/>\n\
+         <send retrans=\"500\"><![CDATA[\nSIP/2.0 200 OK\n{AGAIN}{CONTACT}{content}]]></send>\n\
+         <recv request=\"ACK\" next=\"1\"/>\n<label id=\"3\"/>\n\
+         <send><![CDATA[\nSIP/2.0 200 OK\n{AGAIN}Content-Length: 0\n\n]]></send>"
+    )
+}
+
+/// Calls `[service]`, agrees to every further offer, and ends with the BYE of the other side.
+pub fn caller_who_agrees(caller: &str) -> String {
+    let waits = self::caller(caller, 0, false);
+    let end = waits.find("<recv request=\"BYE\"").expect("it waits for a BYE");
+    format!("{}{}\n</scenario>\n", &waits[..end], agrees())
+}
+
 /// Waits for one call, rings, answers, agrees to every further offer, and ends with the BYE of the other side.
 pub fn callee() -> String {
-    let again = "[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n";
-    let echo = again.replace("[last_To:]", "[last_To:];tag=[call_number]b");
-    let contact = "Contact: <sip:trunk@127.0.0.1:[local_port]>\n";
-    let content = format!("Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}");
+    let (echo, content) = (AGAIN.replace("[last_To:]", "[last_To:];tag=[call_number]b"), content());
     scenario(&format!(
-        "<recv request=\"INVITE\"/>\n<send><![CDATA[\nSIP/2.0 180 Ringing\n{echo}{contact}Content-Length: 0\n\n]]></send>\n\
-         <pause milliseconds=\"300\"/>\n<send retrans=\"500\"><![CDATA[\nSIP/2.0 200 OK\n{echo}{contact}{content}]]></send>\n\
-         <recv request=\"ACK\"/>\n<label id=\"1\"/>\n<recv request=\"INVITE\" optional=\"true\" next=\"2\"/>\n\
-         <recv request=\"BYE\" timeout=\"40000\" next=\"3\"/>\n<label id=\"2\"/>\n\
-         <send retrans=\"500\"><![CDATA[\nSIP/2.0 200 OK\n{again}{contact}{content}]]></send>\n\
-         <recv request=\"ACK\" next=\"1\"/>\n<label id=\"3\"/>\n\
-         <send><![CDATA[\nSIP/2.0 200 OK\n{again}Content-Length: 0\n\n]]></send>"
+        "<recv request=\"INVITE\"/>\n<send><![CDATA[\nSIP/2.0 180 Ringing\n{echo}{CONTACT}Content-Length: 0\n\n]]></send>\n\
+         <pause milliseconds=\"300\"/>\n<send retrans=\"500\"><![CDATA[\nSIP/2.0 200 OK\n{echo}{CONTACT}{content}]]></send>\n\
+         <recv request=\"ACK\"/>\n{}",
+        agrees()
     ))
 }
 
