@@ -149,8 +149,7 @@ impl Sound {
             rtcp_feedback: vec![],
         };
         let mut engine = MediaEngine::default();
-        let parameters =
-            RTCRtpCodecParameters { rtp_codec: codec.clone(), payload_type: 0, ..Default::default() };
+        let parameters = RTCRtpCodecParameters { rtp_codec: codec.clone(), payload_type: 0 };
         engine.register_codec(parameters, RtpCodecKind::Audio).expect("a codec");
         let (told, events) = mpsc::unbounded_channel();
         let connection: Arc<dyn PeerConnection> = Arc::new(
@@ -226,13 +225,10 @@ impl Sound {
                     self.track.write_rtp(packet).await.expect("a packet on its way");
                     sent += 1;
                 }
-                event = self.events.recv() => match event.expect("a connection that lives") {
-                    Event::Heard(packet) => {
-                        let expected = first.wrapping_add(heard as u8);
-                        assert_eq!(packet.payload[..], [expected; 160], "the {heard}th word of its own");
-                        heard += 1;
-                    }
-                    _ => {}
+                event = self.events.recv() => if let Event::Heard(packet) = event.expect("a connection that lives") {
+                    let expected = first.wrapping_add(heard as u8);
+                    assert_eq!(packet.payload[..], [expected; 160], "the {heard}th word of its own");
+                    heard += 1;
                 },
                 _ = tokio::time::sleep_until(deadline) => panic!("heard {heard} of {packets}"),
             }

@@ -25,7 +25,7 @@ const STRANGERS_EVERY: Duration = Duration::from_millis(1);
 const HEAD: usize = 12;
 
 enum Party {
-    Browser(Browser),
+    Browser(Box<Browser>),
     Phone(UdpSocket),
 }
 
@@ -54,7 +54,7 @@ pub fn run(work: Work, calls: usize, seconds: u64) {
         phone.set_nonblocking(true).expect("a socket");
         let browser = socket();
         browser.connect((HOME, web)).expect("loopback");
-        parties.push(Party::Browser(Browser::new(browser, Told { ufrag: word(), pwd: word() })));
+        parties.push(Party::Browser(Box::new(Browser::new(browser, Told { ufrag: word(), pwd: word() }))));
         parties.push(Party::Phone(phone));
     }
     let began = Clock::now();

@@ -128,8 +128,8 @@ impl Browser {
             if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
                 let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
                 let length = head.lines().filter_map(|line| line.split_once(':'));
-                let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-                let length: usize = length.last().and_then(|(_, n)| n.trim().parse().ok()).unwrap_or(0);
+                let mut length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+                let length: usize = length.next_back().and_then(|(_, n)| n.trim().parse().ok()).unwrap_or(0);
                 if bytes.len() >= end + 4 + length {
                     return Ok((head, bytes[end + 4..end + 4 + length].to_vec()));
                 }
