@@ -45,6 +45,16 @@ export function watchConsole(page) {
   return complaints
 }
 
+/** Which codec goes which way in the last connection of `globalThis.peers`, for a page of either driver. */
+export async function spoken(page) {
+  return page.evaluate(async () => {
+    const pc = globalThis.peers.filter((p) => p.connectionState === 'connected').at(-1)
+    const all = [...(await pc.getStats()).values()]
+    const codec = (id) => all.find((s) => s.id === id)?.mimeType
+    return all.filter((s) => /bound-rtp$/.test(s.type) && s.kind === 'audio').map((s) => `${s.type} ${codec(s.codecId)}`)
+  })
+}
+
 /** Numbered lines in the manner of TAP, and the exit code they deserve. */
 export function report() {
   let count = 0

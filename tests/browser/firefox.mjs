@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import puppeteer from 'puppeteer-core'
-import { report } from './browser.mjs'
+import { report, spoken } from './browser.mjs'
 import { startSound } from './pulse.mjs'
 import { wav } from './wav.mjs'
 
@@ -90,12 +90,7 @@ try {
       }
       await state('In call')
       wav(hears, await sound.record(ms))
-      const used = await page.evaluate(async () => {
-        const pc = globalThis.peers.filter((p) => p.connectionState === 'connected').at(-1)
-        const all = [...(await pc.getStats()).values()]
-        const codec = (id) => all.find((s) => s.id === id)?.mimeType
-        return all.filter((s) => /bound-rtp$/.test(s.type) && s.kind === 'audio').map((s) => `${s.type} ${codec(s.codecId)}`)
-      })
+      const used = await spoken(page)
       console.log(`#   ${used.join(', ')}`)
       if (codec) assert.ok(used.includes(`inbound-rtp audio/${codec}`), used.join(', '))
       await shoot(word)

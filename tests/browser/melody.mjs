@@ -9,7 +9,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { report } from './browser.mjs'
+import { report, spoken } from './browser.mjs'
 import { waitForState } from './e2e.mjs'
 import { getReady, hangUp, openPhone } from './phone.mjs'
 import { wav } from './wav.mjs'
@@ -85,12 +85,7 @@ async function main() {
         }
         await waitForState(page, 'In call', 15_000)
         wav(hears, await record(page, ms), RATE)
-        const used = await page.evaluate(async () => {
-          const pc = globalThis.peers.filter((p) => p.connectionState === 'connected').at(-1)
-          const all = [...(await pc.getStats()).values()]
-          const codec = (id) => all.find((s) => s.id === id)?.mimeType
-          return all.filter((s) => /bound-rtp$/.test(s.type) && s.kind === 'audio').map((s) => `${s.type} ${codec(s.codecId)}`)
-        })
+        const used = await spoken(page)
         console.log(`#   ${used.join(', ')}`)
         if (config.shots) await page.screenshot({ path: join(config.shots, `melody-${word.replaceAll(' ', '-')}.png`) })
         await hangUp(page)

@@ -25,6 +25,9 @@ export async function startSound() {
   let log = ''
   daemon.stderr.on('data', (text) => { log += text })
   const children = [daemon]
+  // Also where a test gives up in the middle.
+  process.once('SIGTERM', () => process.exit(143))
+  process.once('exit', () => { for (const child of children) child.kill('SIGKILL') })
   const end = Date.now() + 10_000
   for (;;) {
     if (daemon.exitCode !== null || Date.now() > end) throw new Error(`pulseaudio does not start:\n${log}`)

@@ -106,7 +106,18 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        // Asked first: a script that is killed leaves its browser behind.
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            // SAFETY: kill(2) takes no pointers, and a child nobody has waited for keeps its number.
+            unsafe { libc::kill(pid, libc::SIGTERM) };
+        }
+        if !eventually(Duration::from_secs(5), || matches!(self.child.try_wait(), Ok(Some(_)))) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 

@@ -54,17 +54,7 @@ impl Call {
         if late {
             let turn = self.expect(Expected::LateOffer);
             self.media_held = true;
-            let (source, to_kind, to_codecs) = (b.source, a.kind, a.codecs);
-            cx.media(MediaCommand::Offer {
-                call: self.id,
-                turn,
-                from: Leg::B,
-                sdp,
-                source,
-                to_kind,
-                to_codecs,
-                may_settle: false,
-            });
+            cx.offer(self.id, turn, Leg::B, sdp, b.source, (a.kind, a.codecs));
         } else {
             let _ = cx.ua.ack(cx.now, dialog, None);
             let turn = self.expect(Expected::FinalAnswer);

@@ -2,10 +2,14 @@
 //! sends through the `Ua` it is lent, and leaves what others must do as `Act`s. It reads no SDP and knows no agents.
 
 use ahash::AHashMap;
+use bytes::Bytes;
 use sip::ua::{ClientKey, DialogKey, ServerKey, Ua};
 use sip::{Draft, Message};
 use std::collections::{BTreeSet, VecDeque};
-use terms::{CallId, CallRecord, EndReason, Flow, Instant, Leg, MediaCommand, MediaEvent, Now};
+use std::net::IpAddr;
+use terms::{
+    CallId, CallRecord, Codecs, EndReason, Flow, Instant, Leg, MediaCommand, MediaEvent, Now, PortKind, Turn,
+};
 
 mod alone;
 mod answer;
@@ -74,6 +78,19 @@ pub struct Cx<'a> {
 impl Cx<'_> {
     fn media(&mut self, command: MediaCommand) {
         self.acts.push_back(Act::Media(command));
+    }
+    /// An offer the other leg is asked about, whatever is in it. `to` is what that leg is and may be offered.
+    fn offer(
+        &mut self,
+        call: CallId,
+        turn: Turn,
+        from: Leg,
+        sdp: Bytes,
+        source: IpAddr,
+        (to_kind, to_codecs): (PortKind, Codecs),
+    ) {
+        let may_settle = false;
+        self.media(MediaCommand::Offer { call, turn, from, sdp, source, to_kind, to_codecs, may_settle });
     }
     /// A response whose loss nobody can mend: when the transaction is gone, so is the wish.
     fn respond(&mut self, key: ServerKey, draft: Draft) -> Option<DialogKey> {

@@ -105,7 +105,7 @@ impl Call {
             return self.changes_alone(cx, by.invite, Some(by.offer), by.source, Some(peer));
         }
         let other = up.side(leg.other());
-        let (to_kind, to_codecs) = (other.kind, other.codecs);
+        let to = (other.kind, other.codecs);
         up.modify = Some(Modify {
             by: leg,
             server: Some(by.invite),
@@ -116,17 +116,8 @@ impl Call {
             replaces: Some((by.source, by.kind, by.codecs)),
         });
         self.own_server(cx, by.invite);
-        let (turn, source, sdp) = (self.expect_change(), by.source, by.offer);
-        cx.media(MediaCommand::Offer {
-            call: id,
-            turn,
-            from: leg,
-            sdp,
-            source,
-            to_kind,
-            to_codecs,
-            may_settle: false,
-        });
+        let turn = self.expect_change();
+        cx.offer(id, turn, leg, by.offer, by.source, to);
     }
 
     /// The answer for the page that came anew is ready: its dialog takes the place of the old one.

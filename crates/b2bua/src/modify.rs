@@ -158,18 +158,7 @@ impl Call {
                 modify.stage = ModifyStage::LateOffering;
                 self.next_turn();
                 let turn = self.expect(Expected::ModifyLateOffer);
-                let (call, from, source) = (self.id, by.other(), other.source);
-                let (to_kind, to_codecs) = (asker.kind, asker.codecs);
-                cx.media(MediaCommand::Offer {
-                    call,
-                    turn,
-                    from,
-                    sdp,
-                    source,
-                    to_kind,
-                    to_codecs,
-                    may_settle: false,
-                });
+                cx.offer(self.id, turn, by.other(), sdp, other.source, (asker.kind, asker.codecs));
             }
             _ => {
                 // A 2xx without the session it owes, or one whose asker is gone (RFC 3261 §14.1): this dialog can be

@@ -5,7 +5,7 @@ use crate::{Act, Cx, Role, Start};
 use bytes::Bytes;
 use sip::{Draft, Method};
 use smallvec::SmallVec;
-use terms::{Codecs, EndReason, Leg, MediaCommand, PortKind};
+use terms::{Codecs, EndReason, Leg, PortKind};
 
 impl Call {
     pub(crate) fn start(cx: &mut Cx<'_>, start: Start) -> Call {
@@ -19,20 +19,9 @@ impl Call {
         match offer {
             Some(sdp) => {
                 let turn = call.expect(Expected::FirstOffer);
-                let (to_kind, to_codecs) = call.first_port();
+                let to = call.first_port();
                 call.media_held = true;
-                let (id, from) = (call.id, Leg::A);
-                let offer = MediaCommand::Offer {
-                    call: id,
-                    turn,
-                    from,
-                    sdp,
-                    source,
-                    to_kind,
-                    to_codecs,
-                    may_settle: false,
-                };
-                cx.media(offer);
+                cx.offer(call.id, turn, Leg::A, sdp, source, to);
             }
             None => call.ring(cx, None),
         }

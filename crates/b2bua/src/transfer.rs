@@ -11,7 +11,7 @@ use sip::{Draft, Message, Method};
 use smallvec::SmallVec;
 use std::net::IpAddr;
 use std::time::Duration;
-use terms::{Codecs, EndReason, Instant, Leg, MediaCommand, PortKind};
+use terms::{Codecs, EndReason, Instant, Leg, PortKind};
 
 /// RFC 3420.
 const FRAGMENT: &str = "message/sipfrag;version=2.0";
@@ -225,17 +225,7 @@ impl Call {
             replaces: Some((source, kind, codecs)),
         });
         let turn = self.expect_change();
-        let (to_kind, to_codecs) = (other.kind, other.codecs);
-        cx.media(MediaCommand::Offer {
-            call: id,
-            turn,
-            from,
-            sdp,
-            source,
-            to_kind,
-            to_codecs,
-            may_settle: false,
-        });
+        cx.offer(id, turn, from, sdp, source, (other.kind, other.codecs));
     }
 
     /// The other leg has answered: the new leg gets its ACK, the old one is told and let go.
