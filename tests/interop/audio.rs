@@ -132,6 +132,12 @@ pub fn alaw_decode(code: u8) -> i16 {
     (if code & 0x80 != 0 { magnitude } else { -magnitude }) as i16
 }
 
+/// The code whose sample is nearest.
+pub fn alaw_encode(sample: i16) -> u8 {
+    let off = |code: &u8| alaw_decode(*code).abs_diff(sample);
+    (0..=u8::MAX).min_by_key(off).unwrap_or_default()
+}
+
 #[test]
 fn the_ear_knows_its_melody_from_another() {
     let (mine, other) = (melody(1, 10), melody(2, 10));

@@ -1,14 +1,14 @@
-//! The media of the trunk's side: SIPp signals, this socket speaks and listens, so that what arrives is kept as sound. It speaks
-//! PCMU and understands PCMA too.
+//! The media of the trunk's side: SIPp signals, this socket speaks and listens, so that what arrives is kept as sound. It
+//! speaks G.711 by the law it hears, as the answer says it should.
 
-use crate::audio::{alaw_decode, ulaw_decode, ulaw_encode};
+use crate::audio::{alaw_decode, alaw_encode, ulaw_decode, ulaw_encode};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Plays samples as PCMU in packets of 20 ms and records what comes back, until it is dropped by `finish`.
+/// Plays samples as G.711 in packets of 20 ms and records what comes back, until it is dropped by `finish`.
 pub struct Endpoint {
     pub address: SocketAddr,
     heard: Arc<Mutex<Vec<i16>>>,
@@ -59,14 +59,16 @@ fn run(socket: UdpSocket, play: &[i16], heard: &Mutex<Vec<i16>>, stop: &AtomicBo
     let mut next = Instant::now();
     let mut packet = [0u8; 2048];
     let mut peer: Option<SocketAddr> = None;
+    let mut a_law = false;
     while !stop.load(Ordering::Relaxed) {
         if let Ok((len, from)) = socket.recv_from(&mut packet) {
             peer.get_or_insert(from);
-            let decode = match packet[1] & 0x7f {
-                0 => ulaw_decode,
-                8 => alaw_decode,
+            a_law = match packet[1] & 0x7f {
+                0 => false,
+                8 => true,
                 _ => continue,
             };
+            let decode = if a_law { alaw_decode } else { ulaw_decode };
             if len > 12 && packet[0] >> 6 == 2 {
                 heard.lock().unwrap().extend(packet[12..len].iter().map(|b| decode(*b)));
             }
@@ -76,11 +78,13 @@ fn run(socket: UdpSocket, play: &[i16], heard: &Mutex<Vec<i16>>, stop: &AtomicBo
         }
         next += Duration::from_millis(20);
         let (Some(to), Some(frame)) = (peer, frames.next()) else { continue };
-        let mut out = vec![0x80, 0];
+        let (encode, pt) =
+            if a_law { (alaw_encode as fn(i16) -> u8, 8) } else { (ulaw_encode as fn(i16) -> u8, 0) };
+        let mut out = vec![0x80, pt];
         out.extend_from_slice(&sequence.to_be_bytes());
         out.extend_from_slice(&timestamp.to_be_bytes());
         out.extend_from_slice(&0x5150_u32.to_be_bytes());
-        out.extend(frame.iter().map(|s| ulaw_encode(*s)));
+        out.extend(frame.iter().map(|s| encode(*s)));
         let _ = socket.send_to(&out, to);
         sequence = sequence.wrapping_add(1);
         timestamp = timestamp.wrapping_add(160);

@@ -37,7 +37,8 @@ impl Sipp {
             .arg(&file)
             .args(["-i", "127.0.0.1", "-p", &run.port.to_string(), "-s", run.service])
             .args(["-m", &run.calls.to_string(), "-nostdin", "-trace_msg", "-trace_err", "-timeout", "60"])
-            .args(["-default_behaviors", "all,-bye"]);
+            // A gateway that hears nothing of it asks by OPTIONS whether it is there; every trunk answers that.
+            .args(["-default_behaviors", "all,-bye", "-aa"]);
         for (name, value) in run.keys {
             command.args(["-key", name, value]);
         }

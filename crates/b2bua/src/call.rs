@@ -355,7 +355,7 @@ impl Call {
                 }
             },
             MediaEvent::Flowing { leg, .. } => self.flowing(cx, leg),
-            MediaEvent::Silent { leg, .. } => self.silent(cx, leg),
+            MediaEvent::Silent { leg, from_start, .. } => self.silent(cx, leg, from_start),
             // Relayed by the media side; nobody here listens to digits yet.
             MediaEvent::DtmfByInfo { leg, digit, duration_ms, .. } => {
                 self.digit_by_info(cx, leg, digit, duration_ms)

@@ -190,8 +190,9 @@ impl Call {
         self.heard_again(cx, leg);
     }
 
-    /// Nothing is heard of a leg: ask its phone whether it is there.
-    pub(crate) fn silent(&mut self, cx: &mut Cx<'_>, leg: Leg) {
+    /// Nothing is heard of a leg: ask its phone whether it is there. One that never spoke has just agreed to the call, and
+    /// may wait to be spoken to; it is asked when it is silent for long.
+    pub(crate) fn silent(&mut self, cx: &mut Cx<'_>, leg: Leg, from_start: bool) {
         let Phase::Up(up) = &mut self.phase else { return };
         let now = cx.now.instant;
         let watch = up.watch(leg);
@@ -200,8 +201,11 @@ impl Call {
             cx.acts.push_back(Act::Audio { call: self.id, leg, silent: true });
         }
         let ask = watch.probe.is_none() && !watch.flow_lost;
+        if ask && from_start {
+            watch.probe = Some(Probe::Rest { until: now + PROBE_REST });
+        }
         self.is_given_time(cx, leg);
-        if ask {
+        if ask && !from_start {
             self.ask_if_there(cx, leg);
         }
     }

@@ -272,9 +272,12 @@ impl Gateway {
         (Activity::Idle, self.seats.login_of(agent).map_or(WallTime(0), |login| login.since))
     }
 
-    /// Calls that have not ended.
+    /// Calls that have not ended, in the order they began.
     pub fn calls(&self) -> Vec<CallStatus> {
-        self.calls.iter().filter_map(|call| self.call_status(call)).collect()
+        let mut calls: Vec<CallStatus> =
+            self.calls.iter().filter_map(|call| self.call_status(call)).collect();
+        calls.sort_unstable_by_key(|status| status.call);
+        calls
     }
 
     fn call_status(&self, call: &b2bua::Call) -> Option<CallStatus> {

@@ -128,7 +128,7 @@ fn a_page_that_does_not_come_back_is_waited_for_thirty_seconds() {
     let (mut t, page, _) = talking();
     let call = t.gateway.calls()[0].call;
     t.input(Input::FlowClosed { flow: page, why: WhyClosed::ByPeer });
-    t.input(Input::Media(MediaEvent::Silent { call, leg: Leg::B }));
+    t.input(Input::Media(MediaEvent::Silent { call, leg: Leg::B, from_start: false }));
     assert!(t.media.iter().any(|m| matches!(m, MediaCommand::Away { leg: Leg::B, .. })), "the tone");
     t.run_s(29);
     assert_eq!(t.gateway.calls_alive(), 1);

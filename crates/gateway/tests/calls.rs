@@ -25,7 +25,7 @@ fn calling_out(t: &mut Table) -> (Flow, String) {
 }
 fn silent(t: &mut Table, leg: Leg) {
     let call = t.gateway.calls()[0].call;
-    t.input(Input::Media(MediaEvent::Silent { call, leg }));
+    t.input(Input::Media(MediaEvent::Silent { call, leg, from_start: false }));
 }
 
 #[test]
@@ -424,6 +424,22 @@ fn a_muted_phone_that_answers_keeps_its_call() {
     t.run_s(2);
     assert_eq!(t.heads(up.phone)[0], "OPTIONS");
     assert_eq!(t.gateway.calls().len(), 1);
+}
+
+#[test]
+fn a_trunk_that_waits_to_be_spoken_to_is_not_asked_at_once() {
+    let mut t = Table::new();
+    t.call_up();
+    let call = t.gateway.calls()[0].call;
+    t.input(Input::Media(MediaEvent::Silent { call, leg: Leg::A, from_start: true }));
+    assert!(
+        t.notices.iter().any(|(_, notice)| matches!(notice, Notice::Audio { silent: true, .. })),
+        "told, though"
+    );
+    t.run_s(14);
+    assert!(t.at(udp(TRUNK)).is_empty(), "its ACK is younger than any answer could be");
+    t.run_s(2);
+    assert_eq!(t.heads(udp(TRUNK))[0], "OPTIONS");
 }
 
 #[test]

@@ -267,7 +267,7 @@ impl Round {
                         digit: '7',
                         duration_ms: 100,
                     }));
-                    self.t.input(Input::Media(MediaEvent::Silent { call, leg: Leg::B }));
+                    self.t.input(Input::Media(MediaEvent::Silent { call, leg: Leg::B, from_start: false }));
                     if fenced {
                         assert!(self.t.sent.is_empty(), "media of an old call says: {:?}", self.t.sent);
                     }

@@ -233,7 +233,7 @@ fn step(t: &mut Table, day: &mut Day, dice: &mut Dice) {
             match dice.roll(4) {
                 0 => t.command(Command::HangUp(call)),
                 1 => t.input(Input::Media(MediaEvent::Flowing { call, leg })),
-                _ => t.input(Input::Media(MediaEvent::Silent { call, leg })),
+                _ => t.input(Input::Media(MediaEvent::Silent { call, leg, from_start: false })),
             }
         }
         17 => t.media_fails = (dice.roll(8) == 0).then_some(MediaFailure::NothingInCommon),

@@ -45,7 +45,8 @@ impl Machine {
             }
             if now.since(state.alive_at) >= SILENT_AFTER {
                 state.silent = true;
-                self.event(MediaEvent::Silent { call: id, leg });
+                let from_start = state.inbound.packets == 0;
+                self.event(MediaEvent::Silent { call: id, leg, from_start });
             } else {
                 state.watched = true;
                 let at = state.alive_at + SILENT_AFTER;

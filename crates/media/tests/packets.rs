@@ -27,11 +27,15 @@ fn payload_types_are_mapped_and_the_stream_is_ours() {
         (Leg::B, B, 8, Some(8)),
         (Leg::B, B, 101, Some(101)),
         (Leg::B, B, 96, Some(101)),
-        (Leg::B, B, 9, None),
+        (Leg::B, B, 127, None),
     ] {
         let got = d.voice(leg, from, pt, if leg == Leg::A { 11 } else { 22 }, 502, 480);
         assert_eq!(got.map(|(_, h)| h.payload_type), want, "{leg:?} {pt}");
     }
+    // B was offered G.722 and left it out of its answer; spoken all the same, it is said again as PCMA.
+    let mut spoken = packet(9, 22, 503, 640, &[0x5a; 160]);
+    let forward = d.send(Leg::B, B, &mut spoken).unwrap();
+    assert_eq!(parse(&spoken[..forward.len]).0.payload_type, 8);
 }
 
 #[test]
@@ -193,7 +197,7 @@ fn one_stream_across_hold_another_phone_and_another_ssrc() {
 fn silence_is_told_once_and_so_is_its_end() {
     let mut d = desk();
     d.up();
-    let silent = |leg| MediaEvent::Silent { call: CALL, leg };
+    let silent = |leg, from_start| MediaEvent::Silent { call: CALL, leg, from_start };
     let flowing = |leg| MediaEvent::Flowing { call: CALL, leg };
     d.voice(Leg::A, A, 8, 1, 1, 0);
     assert_eq!(d.one(), flowing(Leg::A));
@@ -202,17 +206,17 @@ fn silence_is_told_once_and_so_is_its_end() {
     d.wait_ms(499);
     assert_eq!(d.take(), []);
     d.wait_ms(1);
-    assert_eq!(d.one(), silent(Leg::B), "never heard at all");
+    assert_eq!(d.one(), silent(Leg::B, true), "never heard at all");
     d.wait_ms(1499);
     assert_eq!(d.take(), []);
     d.wait_ms(1);
-    assert_eq!(d.one(), silent(Leg::A), "two seconds after its last packet");
+    assert_eq!(d.one(), silent(Leg::A, false), "two seconds after its last packet");
     d.wait_ms(60_000);
     assert_eq!(d.take(), []);
     d.voice(Leg::A, A, 8, 1, 3, 320);
     assert_eq!(d.one(), flowing(Leg::A));
     d.wait_ms(2000);
-    assert_eq!(d.one(), silent(Leg::A));
+    assert_eq!(d.one(), silent(Leg::A, false));
     d.release();
     d.take();
     d.wait_ms(10_000);

@@ -145,6 +145,8 @@ pub enum MediaEvent {
     Silent {
         call: CallId,
         leg: Leg,
+        /// Nothing ever came from it.
+        from_start: bool,
     },
     /// A digit was pressed at `leg` and relayed to the other (RFC 4733).
     Dtmf {

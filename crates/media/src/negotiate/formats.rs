@@ -228,8 +228,8 @@ fn to_offerer(voices: &[&Format], digits: &[&Format], far: &[Far<'_>], told: &[F
         false => digit_path(end(from), &near_digits, &near_voices),
     };
     // Chromium's answer lists what it wants to hear, and it sends what our offer named first although the answer leaves
-    // that out (RFC 3264 §6.1 wants it in both). What the offerer understands as it is goes through.
-    let unsaid = told.iter().filter_map(path).filter(|p| p.arrives.codec == p.leaves.codec);
+    // that out (RFC 3264 §6.1 wants it in both). It is heard, whatever becomes of it on its way.
+    let unsaid = told.iter().filter_map(path);
     // Phones that answer with numbers of their own also send with them.
     far.iter().map(|f| f.told).chain(far.iter().map(|f| f.answered)).filter_map(path).chain(unsaid).collect()
 }

@@ -285,6 +285,20 @@ fn what_is_common_is_relayed_and_only_the_rest_is_changed() {
 }
 
 #[test]
+fn a_browser_that_sends_what_its_answer_left_out_is_heard() {
+    // Chromium that was told to answer with one codec sends what the offer named first, here PCMU. The trunk was
+    // promised PCMA, G.722 became PCMU: either way no packet goes to nobody.
+    let trunk = voice("0 8 101", "");
+    let (_, agreed) = between(&trunk, &[Codec::Pcma], PortKind::WebRtc);
+    assert_eq!(numbers(&agreed.answer.voice.formats), "8 PCMA/8000, 101 telephone-event/8000");
+    let sent = paths(&agreed.to_offerer);
+    assert_eq!(sent[..2], [(8, 8, true), (101, 101, true)]);
+    for unsaid in [(0, 8, false), (111, 8, false), (9, 8, false), (110, 101, false)] {
+        assert!(sent.contains(&unsaid), "{unsaid:?} of {sent:?}");
+    }
+}
+
+#[test]
 fn digits_are_promised_only_where_they_can_go() {
     let without = voice("0", "");
     let (told, _) = between(&without, &[Codec::Pcmu], PortKind::Rtp);
